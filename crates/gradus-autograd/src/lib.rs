@@ -1,0 +1,2 @@
+//! Reverse-mode automatic differentiation with gradients of gradients and public gradient checks.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! Safetensors, state dicts and run checkpoints.
+#![forbid(unsafe_code)]

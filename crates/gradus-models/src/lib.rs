@@ -1,0 +1,2 @@
+//! Models with their checkpoints' key names: MLP, the tutorial's CNN, ResNet.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! Optimizers, gradient clipping, schedules and weight averaging.
+#![forbid(unsafe_code)]

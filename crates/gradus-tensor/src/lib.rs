@@ -1,0 +1,1 @@
+//! Tensors without arithmetic: dtypes, layouts, pooled storage, views.

@@ -1,0 +1,4 @@
+//! The project's own tasks: CI, house rules, layers, benchmarks, interoperation.
+#![forbid(unsafe_code)]
+
+fn main() {}
