@@ -1,1 +1,37 @@
 //! CPU kernels on slices and layouts: GEMM, convolution, elementwise, reductions, norms, optimizer steps.
+//!
+//! A kernel writes into a caller's buffer (`dst, accum, inputs…, params`), returns no errors (the ops validate,
+//! kernels only `debug_assert!`), and gives the same bits for any number of threads: work is cut by shape only, and
+//! every reduction has fixed blocks and a fixed order of combination. Loops are written once, as plain lane loops
+//! inside [`simd::dispatch`], and the compiler vectorises them for each instruction set.
+//!
+//! Nothing here knows about gradients or dtypes at run time.
+#![allow(unsafe_code)]
+
+// foundation
+pub mod float;
+pub mod math;
+pub mod simd;
+pub mod threads;
+
+// elementwise, reductions and what is built from them
+pub mod copy;
+pub mod cross_entropy;
+pub mod elementwise;
+pub mod optimizer;
+pub mod random;
+pub mod reduce;
+pub mod reduce_arg;
+pub mod softmax;
+
+// matrix products and image kernels
+pub mod conv;
+pub mod gemm;
+pub mod im2col;
+pub mod norm;
+pub mod pool;
+
+mod reader;
+mod scratch;
+
+pub use float::Float;

@@ -1,0 +1,1 @@
+//! Fused softmax cross-entropy.

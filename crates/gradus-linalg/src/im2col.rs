@@ -1,0 +1,1 @@
+//! Patches of an image as rows of a matrix.

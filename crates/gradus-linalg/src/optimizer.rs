@@ -1,0 +1,1 @@
+//! Optimizer steps in one pass over a parameter.

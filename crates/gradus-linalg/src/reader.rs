@@ -1,0 +1,1 @@
+//! Sequential reader over a strided layout.

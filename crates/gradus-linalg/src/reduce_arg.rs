@@ -1,0 +1,1 @@
+//! Index reductions: argmax and argmin.
