@@ -1,0 +1,419 @@
+//! Matrix products `dst (+)= a · b` for any strides: the one file that names faer.
+//!
+//! A big product is cut into tiles of the destination by its shape alone and each tile is one single-threaded call, so the bits do not
+//! depend on the number of threads. Dims: M rows, N columns, K inner, B batch.
+
+mod mat;
+mod matvec;
+
+pub use self::mat::{Accum, MatMut, MatRef};
+
+use gradus_tensor::{DType, View};
+
+use self::mat::Raw;
+use crate::float::Float;
+use crate::scratch::with_scratch;
+use crate::threads::for_each_block;
+
+/// Products of fewer multiply-adds than this run on the caller's thread (measured on 2 cores, `benches/gemm.rs`: cutting 96³ in two
+/// loses, cutting 160³ gains).
+const MIN_PARALLEL_MACS: usize = 1 << 21;
+/// A tile holds at least this many multiply-adds (measured: below it the packing and the hand-over show).
+const MIN_TILE_MACS: usize = 1 << 20;
+/// Tiles that a big product is cut into at most, enough to feed 16 threads evenly.
+const MAX_TILES: usize = 64;
+/// Sides of tiles are multiples of this: every micro-kernel (24 × 4, 96 × 4, 48 × 4 …) then runs without ragged edges.
+const TILE_STEP: usize = 96;
+/// Inner length of one part when a product with a small destination is cut along K (measured: 2048 loses 3 % to the sums, 8192 nothing).
+const SPLIT_K: usize = 8192;
+/// Vector products of fewer multiply-adds than this stay on the caller's thread (measured: 128 KiB of matrix loses, 1 MiB gains).
+const MIN_PARALLEL_MATVEC: usize = 1 << 17;
+
+/// What a destination holds before the product is added.
+#[derive(Clone, Copy, Debug)]
+enum Bias<'a, T> {
+    /// `bias[j]` in column `j`.
+    PerColumn(&'a [T]),
+    /// `bias[i]` in row `i`.
+    PerRow(&'a [T]),
+}
+
+/// One product: pointers with proven bounds, `dst` not overlapping itself or the inputs.
+#[derive(Clone, Copy)]
+struct Product<'a, T> {
+    dst: Raw<T>,
+    accum: Accum,
+    a: Raw<T>,
+    b: Raw<T>,
+    m: usize,
+    n: usize,
+    k: usize,
+    bias: Option<Bias<'a, T>>,
+}
+
+/// `dst = a · b` or `dst += a · b`; `(m, k) · (k, n) -> (m, n)`.
+///
+/// Strides of `a` and `b` may be anything that stays inside their slices. `K = 0` gives zeros (or adds nothing); empty results are fine.
+/// The order of summation depends on the shapes and strides only: the bits are the same for any number of threads.
+///
+/// # Panics
+/// If the dims differ: a bug of the caller, ops have validated them.
+#[track_caller]
+pub fn gemm<T: Float>(mut dst: MatMut<'_, T>, accum: Accum, a: MatRef<'_, T>, b: MatRef<'_, T>) {
+    let product = Product::new(&mut dst, accum, a, b);
+    // SAFETY: MatMut and MatRef proved the bounds of their operands, whose borrows live to the end of this function.
+    unsafe { product.run(true) }
+}
+
+/// [`gemm`] on the caller's thread: for callers that are one of many parallel blocks. It gives other bits than [`gemm`] may.
+#[track_caller]
+pub fn gemm_serial<T: Float>(mut dst: MatMut<'_, T>, accum: Accum, a: MatRef<'_, T>, b: MatRef<'_, T>) {
+    let product = Product::new(&mut dst, accum, a, b);
+    // SAFETY: as in gemm.
+    unsafe { product.run(false) }
+}
+
+/// `dst = a · b + bias` with `bias[j]` added to column `j`, fused: a tile takes its bias while it is hot. `(m, k) · (k, n) + (n,) -> (m, n)`.
+///
+/// # Panics
+/// If the dims differ: a bug of the caller.
+#[track_caller]
+pub fn gemm_bias<T: Float>(mut dst: MatMut<'_, T>, a: MatRef<'_, T>, b: MatRef<'_, T>, bias: &[T]) {
+    let mut product = Product::new(&mut dst, Accum::Replace, a, b);
+    assert_eq!(bias.len(), product.n, "gemm_bias: one bias per column");
+    product.bias = Some(Bias::PerColumn(bias));
+    // SAFETY: as in gemm.
+    unsafe { product.run(true) }
+}
+
+/// `dst = a · b + bias` with `bias[i]` added to row `i`, on the caller's thread; `(m, k) · (k, n) + (m, 1) -> (m, n)`.
+#[track_caller]
+pub(crate) fn gemm_row_bias_serial<T: Float>(
+    mut dst: MatMut<'_, T>,
+    a: MatRef<'_, T>,
+    b: MatRef<'_, T>,
+    bias: Option<&[T]>,
+) {
+    let mut product = Product::new(&mut dst, Accum::Replace, a, b);
+    if let Some(bias) = bias {
+        assert_eq!(bias.len(), product.m, "gemm_row_bias_serial: one bias per row");
+        product.bias = Some(Bias::PerRow(bias));
+    }
+    // SAFETY: as in gemm.
+    unsafe { product.run(false) }
+}
+
+/// Matrix products over equal batch dims: `dst[b…] (+)= x[b…] · y[b…]`; `(B…, m, k) · (B…, k, n) -> (B…, m, n)`.
+///
+/// `dst` is contiguous; the views have equal batch dims (a broadcast operand has stride 0 there). When `y` is one matrix for the whole
+/// batch and the rows of `x` follow one another, the batch is one tall product.
+///
+/// # Panics
+/// If ranks or dims differ: a bug of the caller, ops have validated them.
+#[track_caller]
+pub fn gemm_batched<T: Float>(dst: &mut [T], accum: Accum, x: View<'_, T>, y: View<'_, T>) {
+    let rank = x.shape().rank();
+    assert!(rank >= 2 && rank == y.shape().rank(), "gemm_batched: ranks differ or are below 2");
+    let batch_dims = &x.shape().dims()[..rank - 2];
+    assert_eq!(batch_dims, &y.shape().dims()[..rank - 2], "gemm_batched: batch dims differ");
+    let [m, k] = [x.shape().dims()[rank - 2], x.shape().dims()[rank - 1]];
+    let n = y.shape().dims()[rank - 1];
+    let batch: usize = batch_dims.iter().product();
+    assert_eq!(dst.len(), batch * m * n, "gemm_batched: destination has the wrong length");
+    if batch == 0 || m == 0 || n == 0 {
+        return;
+    }
+    let tall = y.strides()[..rank - 2].iter().zip(batch_dims).all(|(&s, &d)| d == 1 || s == 0);
+    if let (true, Some(row_stride)) = (tall, merged_stride(&x.shape().dims()[..rank - 1], &x.strides()[..rank - 1])) {
+        let a = MatRef::new(x.data(), x.offset(), [batch * m, k], [row_stride, x.strides()[rank - 1]]);
+        return gemm(MatMut::row_major(dst, batch * m, n), accum, a, matrix(&y, y.offset(), [k, n]));
+    }
+    let dst = Raw { ptr: dst.as_mut_ptr(), rs: n as isize, cs: 1 };
+    let grid = Grid::of(m, n, k);
+    let each = |item: usize, part: Option<usize>| {
+        let a = matrix(&x, batch_offset(&x, item), [m, k]);
+        let b = matrix(&y, batch_offset(&y, item), [k, n]);
+        let product = Product { dst: dst.at(item * m, 0), accum, a: a.raw(), b: b.raw(), m, n, k, bias: None };
+        // SAFETY: the operands of this item lie in their slices (MatRef proved it, dst has batch · m · n elements), and each item and
+        // tile writes its own part of dst.
+        unsafe {
+            match part {
+                Some(tile) => product.tile(&grid, tile).serial(),
+                None => product.serial(),
+            }
+        }
+    };
+    let macs = m.saturating_mul(n).saturating_mul(k);
+    if macs >= MIN_PARALLEL_MACS {
+        let tiles = grid.tiles();
+        for_each_block(batch * tiles, 1, |index, _| each(index / tiles, Some(index % tiles)));
+    } else {
+        let block = (MIN_TILE_MACS / macs.max(1)).clamp(1, batch);
+        for_each_block(batch, block, |_, items| items.for_each(|item| each(item, None)));
+    }
+}
+
+/// The stride of `dims` seen as one dim, if they are laid out so.
+fn merged_stride(dims: &[usize], strides: &[isize]) -> Option<isize> {
+    let mut merged: Option<(isize, usize)> = None;
+    for (&dim, &stride) in dims.iter().zip(strides).rev().filter(|&(&dim, _)| dim != 1) {
+        merged = match merged {
+            None => Some((stride, dim)),
+            Some((inner, count)) if stride == inner.wrapping_mul(count as isize) => Some((inner, count * dim)),
+            Some(_) => return None,
+        };
+    }
+    Some(merged.map_or(0, |(stride, _)| stride))
+}
+
+/// The last two dims of `view` at `offset`.
+fn matrix<'a, T: Float>(view: &View<'a, T>, offset: usize, dims: [usize; 2]) -> MatRef<'a, T> {
+    let rank = view.strides().len();
+    MatRef::new(view.data(), offset, dims, [view.strides()[rank - 2], view.strides()[rank - 1]])
+}
+
+/// Offset of batch item `item` (row-major over all but the last two dims).
+fn batch_offset<T: Float>(view: &View<'_, T>, mut item: usize) -> usize {
+    let rank = view.shape().rank();
+    let mut offset = view.offset();
+    for (&dim, &stride) in view.shape().dims()[..rank - 2].iter().zip(view.strides()).rev() {
+        offset = offset.wrapping_add_signed(stride.wrapping_mul((item % dim) as isize));
+        item /= dim;
+    }
+    offset
+}
+
+/// How a destination is cut into tiles: by its shape alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Grid {
+    tile_m: usize,
+    tile_n: usize,
+    across: usize,
+    down: usize,
+}
+
+impl Grid {
+    fn of(m: usize, n: usize, k: usize) -> Self {
+        let (mut tile_m, mut tile_n) = (m.max(1), n.max(1));
+        loop {
+            let tiles = m.div_ceil(tile_m) * n.div_ceil(tile_n);
+            let big = tile_m.saturating_mul(tile_n).saturating_mul(k) >= 2 * MIN_TILE_MACS;
+            let side = if tile_m >= tile_n { &mut tile_m } else { &mut tile_n };
+            if tiles >= MAX_TILES || !big || *side <= TILE_STEP {
+                break;
+            }
+            *side = side.div_ceil(2).next_multiple_of(TILE_STEP);
+        }
+        Self { tile_m, tile_n, down: m.div_ceil(tile_m), across: n.div_ceil(tile_n) }
+    }
+
+    fn tiles(&self) -> usize {
+        self.down * self.across
+    }
+}
+
+impl<'a, T: Float> Product<'a, T> {
+    #[track_caller]
+    fn new(dst: &mut MatMut<'_, T>, accum: Accum, a: MatRef<'_, T>, b: MatRef<'_, T>) -> Self {
+        assert_eq!((dst.rows(), dst.cols(), a.cols()), (a.rows(), b.cols(), b.rows()), "gemm: dims differ");
+        let (m, n, k) = (dst.rows(), dst.cols(), a.cols());
+        Self { dst: dst.raw(), accum, a: a.raw(), b: b.raw(), m, n, k, bias: None }
+    }
+
+    /// # Safety
+    /// The operands are readable (`dst` writable) in their whole extent, and `dst` overlaps neither itself nor the inputs.
+    unsafe fn run(self, parallel: bool) {
+        let (m, n, k) = (self.m, self.n, self.k);
+        let macs = m.saturating_mul(n).saturating_mul(k);
+        let least = if m == 1 || n == 1 { MIN_PARALLEL_MATVEC } else { MIN_PARALLEL_MACS };
+        if !parallel || macs < least {
+            // SAFETY: promised by the caller.
+            return unsafe { self.serial() };
+        }
+        if m == 1 || n == 1 {
+            let rows = (MIN_PARALLEL_MATVEC / k.max(1)).max(8);
+            for_each_block(m.max(n), rows, |_, range| {
+                let (i, j) = if m == 1 { (0, range.start) } else { (range.start, 0) };
+                let (tile_m, tile_n) = if m == 1 { (1, range.len()) } else { (range.len(), 1) };
+                // SAFETY: a part of the operands promised by the caller; the parts of dst are disjoint.
+                unsafe { self.sub(i, j, tile_m, tile_n).serial() }
+            });
+            return;
+        }
+        let grid = Grid::of(m, n, k);
+        if grid.tiles() < 4 && k >= 2 * SPLIT_K {
+            // SAFETY: promised by the caller.
+            return unsafe { self.split_k() };
+        }
+        for_each_block(grid.tiles(), 1, |tile, _| {
+            // SAFETY: a tile of the operands promised by the caller; tiles of dst are disjoint.
+            unsafe { self.tile(&grid, tile).serial() }
+        });
+    }
+
+    /// The part of this product with `m` rows from `i` and `n` columns from `j`.
+    fn sub(&self, i: usize, j: usize, m: usize, n: usize) -> Self {
+        let bias = self.bias.map(|bias| match bias {
+            Bias::PerColumn(bias) => Bias::PerColumn(&bias[j..j + n]),
+            Bias::PerRow(bias) => Bias::PerRow(&bias[i..i + m]),
+        });
+        Self { dst: self.dst.at(i, j), a: self.a.at(i, 0), b: self.b.at(0, j), m, n, bias, ..*self }
+    }
+
+    fn tile(&self, grid: &Grid, tile: usize) -> Self {
+        let (i, j) = (tile / grid.across * grid.tile_m, tile % grid.across * grid.tile_n);
+        self.sub(i, j, grid.tile_m.min(self.m - i), grid.tile_n.min(self.n - j))
+    }
+
+    /// A small destination and a long K: fixed parts of K are summed apart and added in order.
+    ///
+    /// # Safety
+    /// As for `run`.
+    unsafe fn split_k(self) {
+        let (m, n) = (self.m, self.n);
+        let parts = self.k.div_ceil(SPLIT_K);
+        // SAFETY: promised by the caller.
+        with_scratch(parts * m * n, |partial| unsafe { self.split_k_in(partial, parts) });
+    }
+
+    /// `split_k` with its buffer of partial sums.
+    ///
+    /// # Safety
+    /// As for `run`.
+    unsafe fn split_k_in(self, partial: &mut [T], parts: usize) {
+        let (m, n, k) = (self.m, self.n, self.k);
+        let base = Raw { ptr: partial.as_mut_ptr(), rs: n as isize, cs: 1 };
+        for_each_block(k, SPLIT_K, |part, range| {
+            let dst = base.at(part * m, 0);
+            let (a, b) = (self.a.at(0, range.start), self.b.at(range.start, 0));
+            let product = Self { dst, accum: Accum::Replace, a, b, k: range.len(), bias: None, ..self };
+            // SAFETY: a slice of K of the operands promised by the caller; part `part` of the partial sums is written by this block only.
+            unsafe { product.serial() }
+        });
+        for i in 0..m {
+            for j in 0..n {
+                let mut sum = partial[i * n + j];
+                for part in 1..parts {
+                    sum = sum + partial[(part * m + i) * n + j];
+                }
+                let place = self.dst.at(i, j).ptr;
+                // SAFETY: (i, j) is an element of dst.
+                unsafe {
+                    *place = match (self.accum, self.bias) {
+                        (Accum::Add, _) => *place + sum,
+                        (Accum::Replace, None) => sum,
+                        (Accum::Replace, Some(Bias::PerColumn(bias))) => bias[j] + sum,
+                        (Accum::Replace, Some(Bias::PerRow(bias))) => bias[i] + sum,
+                    };
+                }
+            }
+        }
+    }
+
+    /// # Safety
+    /// As for `run`.
+    unsafe fn serial(mut self) {
+        if self.m == 0 || self.n == 0 {
+            return;
+        }
+        // SAFETY: promised by the caller.
+        unsafe {
+            if self.bias.is_some() {
+                self.fill();
+                self.accum = Accum::Add;
+            }
+            if self.k == 0 {
+                if self.accum == Accum::Replace {
+                    self.fill();
+                }
+                return;
+            }
+            if self.n == 1 && self.vector() {
+                return;
+            }
+            if self.m == 1 && self.transpose().vector() {
+                return;
+            }
+            self.faer();
+        }
+    }
+
+    fn transpose(self) -> Self {
+        let (dst, a, b) = (self.dst.transpose(), self.b.transpose(), self.a.transpose());
+        Self { dst, a, b, m: self.n, n: self.m, bias: None, ..self }
+    }
+
+    /// Writes the bias, or zeros, to every element of dst.
+    ///
+    /// # Safety
+    /// As for `run`.
+    unsafe fn fill(&self) {
+        for i in 0..self.m {
+            for j in 0..self.n {
+                let value = match self.bias {
+                    Some(Bias::PerColumn(bias)) => bias[j],
+                    Some(Bias::PerRow(bias)) => bias[i],
+                    None => T::ZERO,
+                };
+                // SAFETY: (i, j) is an element of dst.
+                unsafe { *self.dst.at(i, j).ptr = value };
+            }
+        }
+    }
+
+    /// Runs a product with one column if its matrix has a unit stride; says whether it did.
+    ///
+    /// # Safety
+    /// As for `run`.
+    unsafe fn vector(self) -> bool {
+        let dims = [self.m, self.k];
+        // SAFETY: promised by the caller; the strides are checked here.
+        unsafe {
+            if (self.a.cs == 1 || self.k == 1) && (self.b.rs == 1 || self.k == 1) {
+                matvec::by_rows(self.dst, self.accum, self.a, self.b, dims);
+            } else if self.a.rs == 1 {
+                matvec::by_columns(self.dst, self.accum, self.a, self.b, dims);
+            } else {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// # Safety
+    /// As for `run`; no dim is 0.
+    unsafe fn faer(self) {
+        // SAFETY: Float is implemented for f32 and f64 only, so the dtype tells which of them T is; the rest is promised by the caller.
+        unsafe {
+            match T::DTYPE {
+                DType::F32 => faer_product::<f32, T>(self),
+                _ => faer_product::<f64, T>(self),
+            }
+        }
+    }
+}
+
+/// # Safety
+/// `T` is `U`, and as for `Product::run`.
+unsafe fn faer_product<U: faer::traits::ComplexField, T>(p: Product<'_, T>) {
+    let accum = match p.accum {
+        Accum::Replace => faer::Accum::Replace,
+        Accum::Add => faer::Accum::Add,
+    };
+    let (dst, a, b) = (p.dst, p.a, p.b);
+    // SAFETY: MatRef and MatMut proved that the lowest and highest reachable offsets lie in their slices, so every pointer that faer
+    // forms does too; dst overlaps nothing.
+    unsafe {
+        faer::linalg::matmul::matmul(
+            faer::MatMut::<U>::from_raw_parts_mut(dst.ptr.cast(), p.m, p.n, dst.rs, dst.cs),
+            accum,
+            faer::MatRef::<U>::from_raw_parts(a.ptr.cast_const().cast(), p.m, p.k, a.rs, a.cs),
+            faer::MatRef::<U>::from_raw_parts(b.ptr.cast_const().cast(), p.k, p.n, b.rs, b.cs),
+            U::one_impl(),
+            faer::Par::Seq,
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests;
