@@ -1,4 +1,69 @@
 //! The project's own tasks: CI, house rules, layers, benchmarks, interoperation.
+//!
+//! One verb, one file. Nothing here is part of the library or of the `gradus` binary, and nothing needs more than Rust, except
+//! `interop` and `fixtures`, which need a Python they are pointed at.
 #![forbid(unsafe_code)]
+#![allow(clippy::print_stdout, reason = "a task reports on stdout")]
 
-fn main() {}
+mod bench;
+mod ci;
+mod fixtures;
+mod interop;
+mod layers;
+mod project;
+mod python;
+mod test;
+mod tidy;
+
+use clap::{Parser, Subcommand};
+use project::Project;
+use std::process::ExitCode;
+
+/// The project's own tasks.
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    disable_help_subcommand = true
+)]
+struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Everything that .ci/run does: cheapest check first, stops at the first one that fails
+    Ci,
+    /// Runs the workspace's tests: cargo-nextest if it is installed, `cargo test` otherwise
+    Test(test::Args),
+    /// Checks the house rules that a program can check; exceptions live in xtask/tidy_allow.toml
+    Tidy,
+    /// Checks the edges between crates against docs/layers.toml
+    Layers,
+    /// Compares with Python's safetensors, PyTorch and TensorBoard in a virtual environment
+    Interop(interop::Args),
+    /// Writes the committed golden files anew from their generators in xtask/fixtures
+    Fixtures(fixtures::Args),
+    /// Runs the criterion benches, or one of the measurements below
+    Bench(bench::Args),
+}
+
+fn main() -> ExitCode {
+    let done = Project::find().and_then(|project| match Args::parse().verb {
+        Verb::Ci => ci::run(&project),
+        Verb::Test(args) => test::run(&project, &args),
+        Verb::Tidy => tidy::run(&project),
+        Verb::Layers => layers::run(&project),
+        Verb::Interop(args) => interop::run(&project, &args),
+        Verb::Fixtures(args) => fixtures::run(&project, &args),
+        Verb::Bench(args) => bench::run(&project, &args),
+    });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
