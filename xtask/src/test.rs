@@ -19,7 +19,8 @@ pub(crate) fn run(project: &Project, args: &Args) -> Result<()> {
 /// Runs the tests and returns the runner's closing lines.
 pub(crate) fn test(project: &Project, rest: &[String]) -> Result<Vec<String>> {
     let mut command = project.cargo();
-    if has_nextest(project) {
+    let nextest = has_nextest(project);
+    if nextest {
         command.args(["nextest", "run"]);
     } else {
         command.args(["test", "--lib", "--bins", "--tests"]);
@@ -31,7 +32,7 @@ pub(crate) fn test(project: &Project, rest: &[String]) -> Result<Vec<String>> {
         command.arg("--workspace");
     }
     command.args(rest);
-    run_keeping(&mut command, is_closing_line)
+    run_keeping(&mut command, if nextest { is_summary } else { is_result })
 }
 
 /// Prints the closing lines once more, under what they add up to.
@@ -56,10 +57,14 @@ fn has_nextest(project: &Project) -> bool {
     status.is_ok_and(|status| status.success())
 }
 
-/// `test result: ok. 3 passed; …` of cargo test, `Summary [ 1.2s] 3 tests run: …` of nextest.
-fn is_closing_line(line: &str) -> bool {
-    let line = line.trim_start();
-    line.starts_with("test result:") || (line.starts_with("Summary [") && line.contains("run:"))
+/// The line that closes each test binary of cargo test: `test result: ok. 3 passed; …`.
+fn is_result(line: &str) -> bool {
+    line.starts_with("test result:")
+}
+
+/// The line that closes a run of nextest: `Summary [   1.2s] 3 tests run: …`.
+fn is_summary(line: &str) -> bool {
+    line.trim_start().starts_with("Summary [") && line.contains(" run: ")
 }
 
 #[derive(Debug, Default, PartialEq)]
@@ -99,8 +104,9 @@ mod tests {
     fn closing_lines_of_both_runners_are_recognised_and_added_up() {
         let cargo = "test result: ok. 12 passed; 1 failed; 2 ignored; 0 measured; 0 filtered out; finished in 0.01s";
         let nextest = "     Summary [   0.031s] 5 tests run: 4 passed, 1 failed, 3 skipped";
-        assert!(is_closing_line(cargo) && is_closing_line(nextest));
-        assert!(!is_closing_line("test tidy::the_tree_is_tidy ... ok"));
+        assert!(is_result(cargo) && !is_summary(cargo));
+        assert!(is_summary(nextest) && !is_result(nextest));
+        assert!(!is_result("test tidy::the_tree_is_tidy ... ok"));
         let sum = total(&[cargo.to_owned(), nextest.trim().to_owned()]);
         assert_eq!(
             sum,
