@@ -1,2 +1,43 @@
 //! Safetensors, state dicts and run checkpoints.
+//!
+//! This room opens files. It reads and writes safetensors ([`SafeTensorsFile`], [`save_state_dict`]), names the digest
+//! of a set of weights ([`weights_sha256`]), and commits whole checkpoints atomically ([`CheckpointStore`]). It knows
+//! tensors by name and nothing of modules, gradients or optimizers.
+//!
+//! What comes from a file is not trusted: every count is checked against the bytes present before anything of its size
+//! is allocated, every rule of a format has an error of its own, and nothing from a file is executed. Every write goes
+//! through a [`FileSystem`], so that tests can fail or cut any call.
+//!
+//! ```
+//! use gradus_checkpoint::{Metadata, load_state_dict, save_state_dict, weights_sha256};
+//! use gradus_tensor::Tensor;
+//!
+//! # let dir = tempfile::tempdir().unwrap();
+//! # let path = dir.path().join("model.safetensors");
+//! let weights = vec![("fc.weight".to_owned(), Tensor::from_slice(&[1.0_f32, 2.0], [1, 2]).unwrap())];
+//! save_state_dict(&path, &weights, &Metadata::new())?;
+//! let (loaded, metadata) = load_state_dict(&path)?;
+//! assert_eq!(weights_sha256(&loaded), weights_sha256(&weights));
+//! assert_eq!(metadata["format"], "pt"); // as PyTorch and Hugging Face expect
+//! # Ok::<(), gradus_checkpoint::CheckpointError>(())
+//! ```
 #![forbid(unsafe_code)]
+
+mod atomic;
+mod digest;
+mod error;
+mod fs;
+mod keys;
+mod safetensors;
+mod state_dict;
+
+pub use atomic::write_atomically;
+pub use digest::weights_sha256;
+pub use error::{CheckpointError, Result};
+pub use fs::{Entry, EntryKind, FileSystem, ReadFile, RealFileSystem, WriteFile};
+pub use keys::{KeyReport, MisshapenKey, UnmatchedKey, compare_keys};
+pub use safetensors::{
+    FileDType, FormatFault, MAX_HEADER_BYTES, MAX_TENSORS, SafeTensorsFile, TensorInfo,
+    safetensors_bytes, write_safetensors,
+};
+pub use state_dict::{Metadata, StateDict, load_state_dict, save_state_dict, shapes};

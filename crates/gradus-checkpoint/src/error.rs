@@ -1,0 +1,129 @@
+//! What can go wrong with checkpoints: one structured error, with the path in every message.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::{FormatFault, KeyReport};
+
+/// The result of working with checkpoint files.
+pub type Result<T, E = CheckpointError> = std::result::Result<T, E>;
+
+/// What went wrong, with which file, and with which tensor in it.
+///
+/// The message is complete: causes are shown in it and are not chained as sources a second time.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CheckpointError {
+    /// The system refused a call.
+    #[error("{}: cannot {action}: {cause}", path.display())]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// What was being done, such as `read` or `rename`.
+        action: &'static str,
+        /// The system's answer.
+        cause: io::Error,
+    },
+    /// A safetensors file breaks a rule of its format, or would.
+    #[error("{}: {fault}", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// The rule.
+        fault: FormatFault,
+    },
+    /// A tensor could not be made, for instance because memory ran out.
+    #[error("{}: tensor {}: {cause}", path.display(), Quoted(tensor))]
+    Tensor {
+        /// The file.
+        path: PathBuf,
+        /// The tensor's name.
+        tensor: String,
+        /// The tensor error.
+        cause: gradus_tensor::Error,
+    },
+    /// A tensor was asked for that the file does not have.
+    #[error("{}: has no tensor {}{}", path.display(), Quoted(tensor), Nearest(nearest.as_deref()))]
+    NoSuchTensor {
+        /// The file.
+        path: PathBuf,
+        /// The name asked for.
+        tensor: String,
+        /// The nearest name that the file has.
+        nearest: Option<String>,
+    },
+    /// The names or shapes in a file are not those of the model.
+    #[error("{}: {report}", path.display())]
+    Keys {
+        /// The file.
+        path: PathBuf,
+        /// All differences.
+        report: Box<KeyReport>,
+    },
+}
+
+impl CheckpointError {
+    /// An [`CheckpointError::Io`] of this path, for `map_err`.
+    pub(crate) fn io(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |cause| Self::Io {
+            path: path.to_path_buf(),
+            action,
+            cause,
+        }
+    }
+
+    /// An [`CheckpointError::Format`] of this path, for `map_err`.
+    pub(crate) fn format(path: &Path) -> impl FnOnce(FormatFault) -> Self {
+        move |fault| Self::Format {
+            path: path.to_path_buf(),
+            fault,
+        }
+    }
+}
+
+/// A name from a file, quoted, escaped and cut to a length that fits a message.
+pub(crate) struct Quoted<'a>(pub(crate) &'a str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN: usize = 120;
+        match self.0.char_indices().nth(SHOWN) {
+            None => write!(f, "{:?}", self.0),
+            Some((cut, _)) => write!(f, "{:?}… ({} bytes)", &self.0[..cut], self.0.len()),
+        }
+    }
+}
+
+/// `; did you mean "x"?`, or nothing.
+pub(crate) struct Nearest<'a>(pub(crate) Option<&'a str>);
+
+impl fmt::Display for Nearest<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            None => Ok(()),
+            Some(name) => write!(f, "; did you mean {}?", Quoted(name)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_from_files_are_escaped_and_cut() {
+        assert_eq!(Quoted("a\n\u{1b}[0m").to_string(), r#""a\n\u{1b}[0m""#);
+        let long = Quoted(&"ä".repeat(1000)).to_string();
+        assert!(
+            long.len() < 300 && long.ends_with("… (2000 bytes)"),
+            "{long}"
+        );
+    }
+
+    #[test]
+    fn messages_name_the_path() {
+        let error = CheckpointError::io(Path::new("run/x"), "read")(io::ErrorKind::NotFound.into());
+        assert_eq!(error.to_string(), "run/x: cannot read: entity not found");
+    }
+}
