@@ -124,6 +124,15 @@ pub enum Error {
         /// The op whose saved values are gone.
         op: &'static str,
     },
+    /// A backward asked for a value that its op did not save: a mistake in the op.
+    NotSaved {
+        /// The op.
+        op: &'static str,
+        /// `input`, `output` or `statistic`.
+        what: &'static str,
+        /// Its position.
+        position: usize,
+    },
     /// A gradient was asked for a var that does not lead to the outputs, or carries no graph.
     Unreachable {
         /// The op or call.
@@ -254,6 +263,9 @@ impl fmt::Display for Error {
                     f,
                     "{op}: the saved values were freed by an earlier backward; pass retain_graph to keep them"
                 )
+            }
+            Self::NotSaved { op, what, position } => {
+                write!(f, "{op}: its backward asks for {what} {position}, which the op does not save")
             }
             Self::Unreachable { op, position } => {
                 write!(

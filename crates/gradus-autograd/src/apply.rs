@@ -1,0 +1,75 @@
+//! The one door through which ops are computed and recorded.
+
+use gradus_tensor::{Error, Result, Tensor};
+
+use crate::node::{Edge, Meta, Node, Saved};
+use crate::{Op, Saves, Stats, Var};
+
+/// Computes an op with one output, and records it if an input needs a gradient.
+///
+/// # Errors
+/// Those of the op's forward; [`Error::Length`] if it gives another number of outputs.
+pub fn apply(op: impl Op, inputs: &[&Var]) -> Result<Var> {
+    let name = op.name();
+    let mut outputs = apply_multi(op, inputs)?;
+    let count = outputs.len();
+    match (outputs.pop(), count) {
+        (Some(output), 1) => Ok(output),
+        (_, got) => Err(Error::Length {
+            op: name,
+            expected: 1,
+            got,
+        }),
+    }
+}
+
+/// Computes an op with any number of outputs, and records it if an input needs a gradient.
+///
+/// Outputs that are not floats (indices, masks) never need one.
+///
+/// # Errors
+/// Those of the op's forward.
+pub fn apply_multi(op: impl Op, inputs: &[&Var]) -> Result<Vec<Var>> {
+    let recording = inputs.iter().any(|x| x.requires_grad());
+    let mut stats = Stats {
+        values: Vec::new(),
+        recording,
+    };
+    let tensors: Vec<&Tensor> = inputs.iter().map(|x| x.tensor()).collect();
+    let outputs = op.forward(&tensors, &mut stats)?.0;
+    if !recording {
+        return Ok(outputs.into_iter().map(Var::constant).collect());
+    }
+    let saves = op.saves();
+    let saved = Saved {
+        inputs: kept(tensors.iter().copied(), |i| saves.input(i), saves),
+        outputs: kept(outputs.iter(), |i| saves.output(i), saves),
+        stats: stats.values,
+    };
+    let edges = inputs.iter().map(|x| x.edge().cloned()).collect();
+    let input_meta = tensors.iter().map(|x| Meta::of(x)).collect();
+    let output_meta = outputs.iter().map(Meta::of).collect();
+    let node = Node::recorded(Box::new(op), edges, input_meta, output_meta, saved);
+    let place = |(output, tensor): (usize, Tensor)| {
+        let edge = tensor.dtype().is_float().then(|| Edge {
+            node: std::sync::Arc::clone(&node),
+            output,
+        });
+        Var::from_parts(tensor, edge)
+    };
+    Ok(outputs.into_iter().enumerate().map(place).collect())
+}
+
+fn kept<'a>(
+    values: impl Iterator<Item = &'a Tensor>,
+    keep: impl Fn(usize) -> bool,
+    saves: Saves,
+) -> Vec<Option<Tensor>> {
+    if saves == Saves::NOTHING {
+        return Vec::new();
+    }
+    values
+        .enumerate()
+        .map(|(i, x)| keep(i).then(|| x.clone()))
+        .collect()
+}

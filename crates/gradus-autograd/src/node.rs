@@ -1,0 +1,131 @@
+//! Nodes of the tape: what an op left behind for its backward.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use gradus_tensor::{DType, Shape, Tensor};
+
+use crate::Op;
+
+/// Nodes are numbered in the order of their making, so an op's number is higher than those of its inputs.
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
+/// The number that the next node will have or exceed.
+pub(crate) fn next_number() -> u64 {
+    NEXT.load(Relaxed)
+}
+
+/// Shape and dtype of a value whose elements are not kept.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Meta {
+    pub(crate) shape: Shape,
+    pub(crate) dtype: DType,
+}
+
+impl Meta {
+    pub(crate) fn of(x: &Tensor) -> Self {
+        Self {
+            shape: *x.shape(),
+            dtype: x.dtype(),
+        }
+    }
+}
+
+/// One output of a node: where a gradient flows to.
+#[derive(Clone, Debug)]
+pub(crate) struct Edge {
+    pub(crate) node: Arc<Node>,
+    pub(crate) output: usize,
+}
+
+impl Edge {
+    /// The identity of the edge: node number and output.
+    pub(crate) fn key(&self) -> (u64, usize) {
+        (self.node.number, self.output)
+    }
+}
+
+/// A leaf or a recorded op.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) number: u64,
+    pub(crate) outputs: Vec<Meta>,
+    pub(crate) recorded: Option<Recorded>,
+}
+
+/// What an op left behind.
+#[derive(Debug)]
+pub(crate) struct Recorded {
+    pub(crate) op: Box<dyn Op>,
+    /// Where the gradient of each input flows to; `None` for inputs that need none.
+    pub(crate) inputs: Vec<Option<Edge>>,
+    pub(crate) input_meta: Vec<Meta>,
+    saved: Mutex<Option<Saved>>,
+}
+
+/// Values kept for the backward.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Saved {
+    pub(crate) inputs: Vec<Option<Tensor>>,
+    pub(crate) outputs: Vec<Option<Tensor>>,
+    pub(crate) stats: Vec<Tensor>,
+}
+
+impl Node {
+    pub(crate) fn leaf(meta: Meta) -> Arc<Self> {
+        Arc::new(Self {
+            number: NEXT.fetch_add(1, Relaxed),
+            outputs: vec![meta],
+            recorded: None,
+        })
+    }
+
+    pub(crate) fn recorded(
+        op: Box<dyn Op>,
+        inputs: Vec<Option<Edge>>,
+        input_meta: Vec<Meta>,
+        outputs: Vec<Meta>,
+        saved: Saved,
+    ) -> Arc<Self> {
+        let recorded = Recorded {
+            op,
+            inputs,
+            input_meta,
+            saved: Mutex::new(Some(saved)),
+        };
+        Arc::new(Self {
+            number: NEXT.fetch_add(1, Relaxed),
+            outputs,
+            recorded: Some(recorded),
+        })
+    }
+}
+
+impl Recorded {
+    /// The saved values, taken out for good or shared. `None` if an earlier backward took them.
+    pub(crate) fn saved(&self, keep: bool) -> Option<Saved> {
+        let mut slot = self.slot();
+        if keep { slot.clone() } else { slot.take() }
+    }
+
+    fn slot(&self) -> MutexGuard<'_, Option<Saved>> {
+        self.saved.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Node {
+    /// Takes the tape below apart with a stack of its own: a chain of a million ops must not overflow the thread's.
+    fn drop(&mut self) {
+        let Some(recorded) = &mut self.recorded else {
+            return;
+        };
+        let mut pending: Vec<Edge> = recorded.inputs.drain(..).flatten().collect();
+        while let Some(edge) = pending.pop() {
+            if let Some(mut node) = Arc::into_inner(edge.node)
+                && let Some(recorded) = &mut node.recorded
+            {
+                pending.extend(recorded.inputs.drain(..).flatten());
+            }
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! Expansion to a larger shape without copying.
+
+use gradus_tensor::{IntoShape, Result, Shape, Tensor};
+
+use super::support::unbroadcast;
+use crate::{Backward, Op, Outputs, Saves, Stats, Var, apply};
+
+#[derive(Debug)]
+struct Expand {
+    shape: Shape,
+}
+
+impl Op for Expand {
+    fn name(&self) -> &'static str {
+        "expand"
+    }
+
+    fn saves(&self) -> Saves {
+        Saves::NOTHING
+    }
+
+    fn forward(&self, inputs: &[&Tensor], _stats: &mut Stats) -> Result<Outputs> {
+        Ok(inputs[0].expand(self.shape)?.into())
+    }
+
+    fn backward(&self, ctx: &Backward<'_>, grad_out: &[Option<Var>]) -> Result<Vec<Option<Var>>> {
+        Ok(vec![Some(unbroadcast(
+            &ctx.grad(grad_out, 0)?,
+            ctx.input_shape(0),
+        )?)])
+    }
+}
+
+impl Var {
+    /// Expanded to a larger shape without copying: new dims in front and dims of size 1 repeat.
+    ///
+    /// # Shapes
+    /// `shape` must be one that `self` broadcasts to.
+    ///
+    /// # Gradient
+    /// The sum of `grad_out` over the repeated dims. Saves nothing.
+    ///
+    /// # Errors
+    /// [`crate::Error::ShapeMismatch`] if another dim would have to change.
+    ///
+    /// # Example
+    /// ```
+    /// # use gradus_autograd::{Tensor, Var};
+    /// let x = Var::from(Tensor::from_slice(&[1.0_f32, 2.0], [2, 1])?);
+    /// assert_eq!(x.expand([2, 3])?.tensor().to_vec::<f32>()?, [1.0, 1.0, 1.0, 2.0, 2.0, 2.0]);
+    /// # Ok::<(), gradus_autograd::Error>(())
+    /// ```
+    ///
+    /// As `torch.Tensor.expand`.
+    pub fn expand(&self, shape: impl IntoShape) -> Result<Self> {
+        apply(
+            Expand {
+                shape: shape.into_shape()?,
+            },
+            &[self],
+        )
+    }
+}

@@ -1,0 +1,74 @@
+//! Sums over dims.
+
+use gradus_linalg::reduce;
+use gradus_tensor::{Result, Tensor};
+
+use super::support::with_float;
+use crate::{Backward, Op, Outputs, Saves, Stats, Var, apply};
+
+#[derive(Debug)]
+struct Sum {
+    axes: Vec<usize>,
+    keepdim: bool,
+}
+
+impl Op for Sum {
+    fn name(&self) -> &'static str {
+        "sum"
+    }
+
+    fn saves(&self) -> Saves {
+        Saves::NOTHING
+    }
+
+    fn forward(&self, inputs: &[&Tensor], _stats: &mut Stats) -> Result<Outputs> {
+        let x = inputs[0];
+        with_float!(x.dtype(), self.name(), T => {
+            let view = x.view::<T>()?;
+            let sums = Tensor::build(x.shape().reduced(&self.axes, self.keepdim), |dst: &mut [T]| {
+                reduce::sum(dst, view, &self.axes);
+            })?;
+            Ok(sums.into())
+        })
+    }
+
+    fn backward(&self, ctx: &Backward<'_>, grad_out: &[Option<Var>]) -> Result<Vec<Option<Var>>> {
+        let shape = ctx.input_shape(0);
+        let grad = ctx
+            .grad(grad_out, 0)?
+            .reshape(shape.reduced(&self.axes, true))?;
+        Ok(vec![Some(grad.expand(shape)?)])
+    }
+}
+
+impl Var {
+    /// The sum over `dims`, or over all if `dims` is empty.
+    ///
+    /// # Shapes
+    /// The summed dims disappear, or stay with size 1 if `keepdim`. The sum of no elements is 0.
+    ///
+    /// # Numerics
+    /// Fixed blocks combined in a fixed tree, so the result does not depend on the number of threads; f32 sums are
+    /// combined in f64.
+    ///
+    /// # Gradient
+    /// `grad_out`, expanded to the input's shape. Saves nothing.
+    ///
+    /// # Errors
+    /// [`crate::Error::Axis`] if a dim is outside or repeated; [`crate::Error::DType`] if not f32 or f64.
+    ///
+    /// # Example
+    /// ```
+    /// # use gradus_autograd::{Tensor, Var};
+    /// let x = Var::from(Tensor::from_slice(&[1.0_f32, 2.0, 3.0, 4.0], [2, 2])?);
+    /// assert_eq!(x.sum(&[0], false)?.tensor().to_vec::<f32>()?, [4.0, 6.0]);
+    /// assert_eq!(x.sum(&[], false)?.item::<f32>()?, 10.0);
+    /// # Ok::<(), gradus_autograd::Error>(())
+    /// ```
+    ///
+    /// As `torch.sum`.
+    pub fn sum(&self, dims: &[isize], keepdim: bool) -> Result<Self> {
+        let axes = self.shape().axes("sum", dims)?;
+        apply(Sum { axes, keepdim }, &[self])
+    }
+}
