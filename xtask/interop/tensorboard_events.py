@@ -69,8 +69,8 @@ def main():
 
 
 def is_eval(line):
-    """Lines of evaluations carry an accuracy or say so; lines of training steps carry a learning rate."""
-    return "lr" not in line
+    """A line says in `kind` what it is: `train` for a step of training."""
+    return line["kind"] != "train"
 
 
 if __name__ == "__main__":

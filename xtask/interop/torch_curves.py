@@ -134,7 +134,7 @@ def compare(name, flags, model, gradus, work, data, halves, checks):
     words = ["train", *flags, "--data", data, "--init", init, "--out", run, "--seed", SEED, "--max-steps", STEPS, "--batch-size", BATCH]
     words += ["--optimizer", "sgd", "--lr", LR, "--momentum", MOMENTUM, "--weight-decay", 0, "--schedule", "constant"]
     report = gradus.json(*words, *PLAIN)
-    ours = [line["loss"] for line in common.metrics(run) if "lr" in line and "loss" in line]
+    ours = [line["loss"] for line in common.metrics(run) if line["kind"] == "train"]
 
     images, labels = halves["train"]
     theirs = train_torch(model, images, labels)

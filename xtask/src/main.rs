@@ -43,7 +43,7 @@ enum Verb {
     Layers,
     /// Compares with Python's safetensors, PyTorch and TensorBoard in a virtual environment
     Interop(interop::Args),
-    /// Writes the committed golden files anew from their generators in xtask/fixtures
+    /// Writes the committed golden files anew from the generators beside them
     Fixtures(fixtures::Args),
     /// Runs the criterion benches, or one of the measurements below
     Bench(bench::Args),
