@@ -169,7 +169,7 @@ impl EventWriter {
         self.text("hparams", &table, 0)
     }
 
-    /// Writes an image: the bytes of a PNG file (see `report::encode_png`), its size in pixels and channels (1, 3 or 4).
+    /// Writes an image: the bytes of a PNG file (see [`crate::report::encode_png`]), its size in pixels and channels (1, 3 or 4).
     ///
     /// # Errors
     /// [`EventError::ImageSize`], [`EventError::Io`], [`EventError::Step`].
