@@ -67,7 +67,12 @@ pub fn gemm<T: Float>(mut dst: MatMut<'_, T>, accum: Accum, a: MatRef<'_, T>, b:
 
 /// [`gemm`] on the caller's thread: for callers that are one of many parallel blocks. It gives other bits than [`gemm`] may.
 #[track_caller]
-pub fn gemm_serial<T: Float>(mut dst: MatMut<'_, T>, accum: Accum, a: MatRef<'_, T>, b: MatRef<'_, T>) {
+pub fn gemm_serial<T: Float>(
+    mut dst: MatMut<'_, T>,
+    accum: Accum,
+    a: MatRef<'_, T>,
+    b: MatRef<'_, T>,
+) {
     let product = Product::new(&mut dst, accum, a, b);
     // SAFETY: as in gemm.
     unsafe { product.run(false) }
@@ -86,21 +91,22 @@ pub fn gemm_bias<T: Float>(mut dst: MatMut<'_, T>, a: MatRef<'_, T>, b: MatRef<'
     unsafe { product.run(true) }
 }
 
-/// `dst = a · b + bias` with `bias[i]` added to row `i`, on the caller's thread; `(m, k) · (k, n) + (m, 1) -> (m, n)`.
+/// `dst = a · b + bias` with `bias[i]` added to row `i`; `(m, k) · (k, n) + (m, 1) -> (m, n)`. Not `parallel`: as [`gemm_serial`].
 #[track_caller]
-pub(crate) fn gemm_row_bias_serial<T: Float>(
+pub(crate) fn gemm_row_bias<T: Float>(
     mut dst: MatMut<'_, T>,
     a: MatRef<'_, T>,
     b: MatRef<'_, T>,
     bias: Option<&[T]>,
+    parallel: bool,
 ) {
     let mut product = Product::new(&mut dst, Accum::Replace, a, b);
     if let Some(bias) = bias {
-        assert_eq!(bias.len(), product.m, "gemm_row_bias_serial: one bias per row");
+        assert_eq!(bias.len(), product.m, "gemm_row_bias: one bias per row");
         product.bias = Some(Bias::PerRow(bias));
     }
     // SAFETY: as in gemm.
-    unsafe { product.run(false) }
+    unsafe { product.run(parallel) }
 }
 
 /// Matrix products over equal batch dims: `dst[b…] (+)= x[b…] · y[b…]`; `(B…, m, k) · (B…, k, n) -> (B…, m, n)`.
@@ -113,27 +119,67 @@ pub(crate) fn gemm_row_bias_serial<T: Float>(
 #[track_caller]
 pub fn gemm_batched<T: Float>(dst: &mut [T], accum: Accum, x: View<'_, T>, y: View<'_, T>) {
     let rank = x.shape().rank();
-    assert!(rank >= 2 && rank == y.shape().rank(), "gemm_batched: ranks differ or are below 2");
+    assert!(
+        rank >= 2 && rank == y.shape().rank(),
+        "gemm_batched: ranks differ or are below 2"
+    );
     let batch_dims = &x.shape().dims()[..rank - 2];
-    assert_eq!(batch_dims, &y.shape().dims()[..rank - 2], "gemm_batched: batch dims differ");
+    assert_eq!(
+        batch_dims,
+        &y.shape().dims()[..rank - 2],
+        "gemm_batched: batch dims differ"
+    );
     let [m, k] = [x.shape().dims()[rank - 2], x.shape().dims()[rank - 1]];
     let n = y.shape().dims()[rank - 1];
     let batch: usize = batch_dims.iter().product();
-    assert_eq!(dst.len(), batch * m * n, "gemm_batched: destination has the wrong length");
+    assert_eq!(
+        dst.len(),
+        batch * m * n,
+        "gemm_batched: destination has the wrong length"
+    );
     if batch == 0 || m == 0 || n == 0 {
         return;
     }
-    let tall = y.strides()[..rank - 2].iter().zip(batch_dims).all(|(&s, &d)| d == 1 || s == 0);
-    if let (true, Some(row_stride)) = (tall, merged_stride(&x.shape().dims()[..rank - 1], &x.strides()[..rank - 1])) {
-        let a = MatRef::new(x.data(), x.offset(), [batch * m, k], [row_stride, x.strides()[rank - 1]]);
-        return gemm(MatMut::row_major(dst, batch * m, n), accum, a, matrix(&y, y.offset(), [k, n]));
+    let tall = y.strides()[..rank - 2]
+        .iter()
+        .zip(batch_dims)
+        .all(|(&s, &d)| d == 1 || s == 0);
+    if let (true, Some(row_stride)) = (
+        tall,
+        merged_stride(&x.shape().dims()[..rank - 1], &x.strides()[..rank - 1]),
+    ) {
+        let a = MatRef::new(
+            x.data(),
+            x.offset(),
+            [batch * m, k],
+            [row_stride, x.strides()[rank - 1]],
+        );
+        return gemm(
+            MatMut::row_major(dst, batch * m, n),
+            accum,
+            a,
+            matrix(&y, y.offset(), [k, n]),
+        );
     }
-    let dst = Raw { ptr: dst.as_mut_ptr(), rs: n as isize, cs: 1 };
+    let dst = Raw {
+        ptr: dst.as_mut_ptr(),
+        rs: n as isize,
+        cs: 1,
+    };
     let grid = Grid::of(m, n, k);
     let each = |item: usize, part: Option<usize>| {
         let a = matrix(&x, batch_offset(&x, item), [m, k]);
         let b = matrix(&y, batch_offset(&y, item), [k, n]);
-        let product = Product { dst: dst.at(item * m, 0), accum, a: a.raw(), b: b.raw(), m, n, k, bias: None };
+        let product = Product {
+            dst: dst.at(item * m, 0),
+            accum,
+            a: a.raw(),
+            b: b.raw(),
+            m,
+            n,
+            k,
+            bias: None,
+        };
         // SAFETY: the operands of this item lie in their slices (MatRef proved it, dst has batch · m · n elements), and each item and
         // tile writes its own part of dst.
         unsafe {
@@ -146,10 +192,14 @@ pub fn gemm_batched<T: Float>(dst: &mut [T], accum: Accum, x: View<'_, T>, y: Vi
     let macs = m.saturating_mul(n).saturating_mul(k);
     if macs >= MIN_PARALLEL_MACS {
         let tiles = grid.tiles();
-        for_each_block(batch * tiles, 1, |index, _| each(index / tiles, Some(index % tiles)));
+        for_each_block(batch * tiles, 1, |index, _| {
+            each(index / tiles, Some(index % tiles))
+        });
     } else {
         let block = (MIN_TILE_MACS / macs.max(1)).clamp(1, batch);
-        for_each_block(batch, block, |_, items| items.for_each(|item| each(item, None)));
+        for_each_block(batch, block, |_, items| {
+            items.for_each(|item| each(item, None))
+        });
     }
 }
 
@@ -159,7 +209,9 @@ fn merged_stride(dims: &[usize], strides: &[isize]) -> Option<isize> {
     for (&dim, &stride) in dims.iter().zip(strides).rev().filter(|&(&dim, _)| dim != 1) {
         merged = match merged {
             None => Some((stride, dim)),
-            Some((inner, count)) if stride == inner.wrapping_mul(count as isize) => Some((inner, count * dim)),
+            Some((inner, count)) if stride == inner.wrapping_mul(count as isize) => {
+                Some((inner, count * dim))
+            }
             Some(_) => return None,
         };
     }
@@ -169,14 +221,23 @@ fn merged_stride(dims: &[usize], strides: &[isize]) -> Option<isize> {
 /// The last two dims of `view` at `offset`.
 fn matrix<'a, T: Float>(view: &View<'a, T>, offset: usize, dims: [usize; 2]) -> MatRef<'a, T> {
     let rank = view.strides().len();
-    MatRef::new(view.data(), offset, dims, [view.strides()[rank - 2], view.strides()[rank - 1]])
+    MatRef::new(
+        view.data(),
+        offset,
+        dims,
+        [view.strides()[rank - 2], view.strides()[rank - 1]],
+    )
 }
 
 /// Offset of batch item `item` (row-major over all but the last two dims).
 fn batch_offset<T: Float>(view: &View<'_, T>, mut item: usize) -> usize {
     let rank = view.shape().rank();
     let mut offset = view.offset();
-    for (&dim, &stride) in view.shape().dims()[..rank - 2].iter().zip(view.strides()).rev() {
+    for (&dim, &stride) in view.shape().dims()[..rank - 2]
+        .iter()
+        .zip(view.strides())
+        .rev()
+    {
         offset = offset.wrapping_add_signed(stride.wrapping_mul((item % dim) as isize));
         item /= dim;
     }
@@ -198,13 +259,22 @@ impl Grid {
         loop {
             let tiles = m.div_ceil(tile_m) * n.div_ceil(tile_n);
             let big = tile_m.saturating_mul(tile_n).saturating_mul(k) >= 2 * MIN_TILE_MACS;
-            let side = if tile_m >= tile_n { &mut tile_m } else { &mut tile_n };
+            let side = if tile_m >= tile_n {
+                &mut tile_m
+            } else {
+                &mut tile_n
+            };
             if tiles >= MAX_TILES || !big || *side <= TILE_STEP {
                 break;
             }
             *side = side.div_ceil(2).next_multiple_of(TILE_STEP);
         }
-        Self { tile_m, tile_n, down: m.div_ceil(tile_m), across: n.div_ceil(tile_n) }
+        Self {
+            tile_m,
+            tile_n,
+            down: m.div_ceil(tile_m),
+            across: n.div_ceil(tile_n),
+        }
     }
 
     fn tiles(&self) -> usize {
@@ -215,9 +285,22 @@ impl Grid {
 impl<'a, T: Float> Product<'a, T> {
     #[track_caller]
     fn new(dst: &mut MatMut<'_, T>, accum: Accum, a: MatRef<'_, T>, b: MatRef<'_, T>) -> Self {
-        assert_eq!((dst.rows(), dst.cols(), a.cols()), (a.rows(), b.cols(), b.rows()), "gemm: dims differ");
+        assert_eq!(
+            (dst.rows(), dst.cols(), a.cols()),
+            (a.rows(), b.cols(), b.rows()),
+            "gemm: dims differ"
+        );
         let (m, n, k) = (dst.rows(), dst.cols(), a.cols());
-        Self { dst: dst.raw(), accum, a: a.raw(), b: b.raw(), m, n, k, bias: None }
+        Self {
+            dst: dst.raw(),
+            accum,
+            a: a.raw(),
+            b: b.raw(),
+            m,
+            n,
+            k,
+            bias: None,
+        }
     }
 
     /// # Safety
@@ -225,7 +308,11 @@ impl<'a, T: Float> Product<'a, T> {
     unsafe fn run(self, parallel: bool) {
         let (m, n, k) = (self.m, self.n, self.k);
         let macs = m.saturating_mul(n).saturating_mul(k);
-        let least = if m == 1 || n == 1 { MIN_PARALLEL_MATVEC } else { MIN_PARALLEL_MACS };
+        let least = if m == 1 || n == 1 {
+            MIN_PARALLEL_MATVEC
+        } else {
+            MIN_PARALLEL_MACS
+        };
         if !parallel || macs < least {
             // SAFETY: promised by the caller.
             return unsafe { self.serial() };
@@ -233,8 +320,16 @@ impl<'a, T: Float> Product<'a, T> {
         if m == 1 || n == 1 {
             let rows = (MIN_PARALLEL_MATVEC / k.max(1)).max(8);
             for_each_block(m.max(n), rows, |_, range| {
-                let (i, j) = if m == 1 { (0, range.start) } else { (range.start, 0) };
-                let (tile_m, tile_n) = if m == 1 { (1, range.len()) } else { (range.len(), 1) };
+                let (i, j) = if m == 1 {
+                    (0, range.start)
+                } else {
+                    (range.start, 0)
+                };
+                let (tile_m, tile_n) = if m == 1 {
+                    (1, range.len())
+                } else {
+                    (range.len(), 1)
+                };
                 // SAFETY: a part of the operands promised by the caller; the parts of dst are disjoint.
                 unsafe { self.sub(i, j, tile_m, tile_n).serial() }
             });
@@ -257,12 +352,28 @@ impl<'a, T: Float> Product<'a, T> {
             Bias::PerColumn(bias) => Bias::PerColumn(&bias[j..j + n]),
             Bias::PerRow(bias) => Bias::PerRow(&bias[i..i + m]),
         });
-        Self { dst: self.dst.at(i, j), a: self.a.at(i, 0), b: self.b.at(0, j), m, n, bias, ..*self }
+        Self {
+            dst: self.dst.at(i, j),
+            a: self.a.at(i, 0),
+            b: self.b.at(0, j),
+            m,
+            n,
+            bias,
+            ..*self
+        }
     }
 
     fn tile(&self, grid: &Grid, tile: usize) -> Self {
-        let (i, j) = (tile / grid.across * grid.tile_m, tile % grid.across * grid.tile_n);
-        self.sub(i, j, grid.tile_m.min(self.m - i), grid.tile_n.min(self.n - j))
+        let (i, j) = (
+            tile / grid.across * grid.tile_m,
+            tile % grid.across * grid.tile_n,
+        );
+        self.sub(
+            i,
+            j,
+            grid.tile_m.min(self.m - i),
+            grid.tile_n.min(self.n - j),
+        )
     }
 
     /// A small destination and a long K: fixed parts of K are summed apart and added in order.
@@ -273,7 +384,9 @@ impl<'a, T: Float> Product<'a, T> {
         let (m, n) = (self.m, self.n);
         let parts = self.k.div_ceil(SPLIT_K);
         // SAFETY: promised by the caller.
-        with_scratch(parts * m * n, |partial| unsafe { self.split_k_in(partial, parts) });
+        with_scratch(parts * m * n, |partial| unsafe {
+            self.split_k_in(partial, parts)
+        });
     }
 
     /// `split_k` with its buffer of partial sums.
@@ -282,11 +395,23 @@ impl<'a, T: Float> Product<'a, T> {
     /// As for `run`.
     unsafe fn split_k_in(self, partial: &mut [T], parts: usize) {
         let (m, n, k) = (self.m, self.n, self.k);
-        let base = Raw { ptr: partial.as_mut_ptr(), rs: n as isize, cs: 1 };
+        let base = Raw {
+            ptr: partial.as_mut_ptr(),
+            rs: n as isize,
+            cs: 1,
+        };
         for_each_block(k, SPLIT_K, |part, range| {
             let dst = base.at(part * m, 0);
             let (a, b) = (self.a.at(0, range.start), self.b.at(range.start, 0));
-            let product = Self { dst, accum: Accum::Replace, a, b, k: range.len(), bias: None, ..self };
+            let product = Self {
+                dst,
+                accum: Accum::Replace,
+                a,
+                b,
+                k: range.len(),
+                bias: None,
+                ..self
+            };
             // SAFETY: a slice of K of the operands promised by the caller; part `part` of the partial sums is written by this block only.
             unsafe { product.serial() }
         });
@@ -340,7 +465,15 @@ impl<'a, T: Float> Product<'a, T> {
 
     fn transpose(self) -> Self {
         let (dst, a, b) = (self.dst.transpose(), self.b.transpose(), self.a.transpose());
-        Self { dst, a, b, m: self.n, n: self.m, bias: None, ..self }
+        Self {
+            dst,
+            a,
+            b,
+            m: self.n,
+            n: self.m,
+            bias: None,
+            ..self
+        }
     }
 
     /// Writes the bias, or zeros, to every element of dst.

@@ -1,1 +1,226 @@
-//! Patches of an image as rows of a matrix.
+//! Images as strided planes, and the columns of a block of output positions: what turns a convolution into a product.
+
+use gradus_tensor::View;
+
+use crate::conv::Geometry;
+use crate::float::Float;
+
+/// A `(N, C, H, W)` view, taken apart.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Images<'a, T> {
+    data: &'a [T],
+    offset: usize,
+    strides: [isize; 4],
+}
+
+impl<'a, T: Float> Images<'a, T> {
+    #[track_caller]
+    pub(crate) fn new(view: View<'a, T>) -> Self {
+        let strides = view.strides().try_into().expect("images have rank 4");
+        Self {
+            data: view.data(),
+            offset: view.offset(),
+            strides,
+        }
+    }
+
+    fn place(&self, index: [usize; 4]) -> usize {
+        index
+            .iter()
+            .zip(self.strides)
+            .fold(self.offset, |at, (&i, s)| {
+                at.wrapping_add_signed(s.wrapping_mul(i as isize))
+            })
+    }
+
+    /// One element.
+    pub(crate) fn at(&self, n: usize, c: usize, y: usize, x: usize) -> T {
+        self.data[self.place([n, c, y, x])]
+    }
+
+    /// Whether the rows of an image follow one another at the stride of its columns.
+    pub(crate) fn rows_merge(&self, [h, w]: [usize; 2]) -> bool {
+        h <= 1 || w > 0 && self.strides[2] == self.strides[3].wrapping_mul(w as isize)
+    }
+
+    /// Whether columns have stride 1.
+    pub(crate) fn is_unit(&self) -> bool {
+        self.strides[3] == 1
+    }
+
+    /// `len` elements at stride 1 from the start of a channel.
+    pub(crate) fn run(&self, n: usize, c: usize, len: usize) -> &'a [T] {
+        if len == 0 {
+            return &[];
+        }
+        let start = self.place([n, c, 0, 0]);
+        &self.data[start..start + len]
+    }
+
+    /// Slice, offset and strides `[channel, column]` of image `n` from channel `c` on.
+    pub(crate) fn plane(&self, n: usize, c: usize) -> (&'a [T], usize, [isize; 2]) {
+        (
+            self.data,
+            self.place([n, c, 0, 0]),
+            [self.strides[1], self.strides[3]],
+        )
+    }
+
+    /// `dst[i] = image[n, c, y, x0 + i · step]`, 0 outside of the `(h, w)` image.
+    pub(crate) fn gather_row(
+        &self,
+        dst: &mut [T],
+        [n, c]: [usize; 2],
+        [y, x0]: [isize; 2],
+        step: usize,
+        [h, w]: [usize; 2],
+    ) {
+        if y < 0 || y >= h as isize || x0 >= w as isize {
+            return dst.fill(T::ZERO);
+        }
+        let first = if x0 < 0 {
+            x0.unsigned_abs().div_ceil(step)
+        } else {
+            0
+        };
+        let last = ((w as isize - x0) as usize).div_ceil(step).min(dst.len());
+        if first >= last {
+            return dst.fill(T::ZERO);
+        }
+        dst[..first].fill(T::ZERO);
+        dst[last..].fill(T::ZERO);
+        let dst = &mut dst[first..last];
+        let x = (x0 + (first * step) as isize) as usize;
+        let start = self.place([n, c, y as usize, x]);
+        let jump = self.strides[3].wrapping_mul(step as isize);
+        if jump == 1 {
+            let src = &self.data[start..start + dst.len()];
+            if dst.len() <= 32 {
+                dst.iter_mut().zip(src).for_each(|(d, &s)| *d = s);
+            } else {
+                dst.copy_from_slice(src);
+            }
+        } else if jump > 0 {
+            dst.iter_mut()
+                .zip(self.data[start..].iter().step_by(jump as usize))
+                .for_each(|(d, &s)| *d = s);
+        } else {
+            for (i, d) in dst.iter_mut().enumerate() {
+                *d = self.data[start.wrapping_add_signed(jump.wrapping_mul(i as isize))];
+            }
+        }
+    }
+}
+
+/// A run of output positions inside one row of one image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Segment {
+    /// Image.
+    pub(crate) n: usize,
+    /// Output row.
+    pub(crate) y: usize,
+    /// First output column.
+    pub(crate) x: usize,
+    /// Outputs.
+    pub(crate) len: usize,
+    /// Column of the block where the run starts.
+    pub(crate) at: usize,
+}
+
+/// The rows, or parts of rows, that positions `range` of `(N, OH, OW)` consist of.
+pub(crate) fn segments(
+    [oh, ow]: [usize; 2],
+    range: std::ops::Range<usize>,
+) -> impl Iterator<Item = Segment> + Clone {
+    let mut next = range.start;
+    std::iter::from_fn(move || {
+        if next >= range.end {
+            return None;
+        }
+        let (row, x) = (next / ow, next % ow);
+        let len = (ow - x).min(range.end - next);
+        let at = next - range.start;
+        next += len;
+        Some(Segment {
+            n: row / oh,
+            y: row % oh,
+            x,
+            len,
+            at,
+        })
+    })
+}
+
+/// Rows `rows` of the column matrix of `range`: `dst[r, p] = x[n, c, y + ky, x + kx]` with `(c, ky, kx)` row `r` of group `group`.
+pub(crate) fn im2col<T: Float>(
+    dst: &mut [T],
+    images: Images<'_, T>,
+    g: &Geometry,
+    group: usize,
+    rows: std::ops::Range<usize>,
+    range: std::ops::Range<usize>,
+) {
+    let [kh, kw] = g.kernel;
+    let width = range.len();
+    for (row, dst) in rows.zip(dst.chunks_exact_mut(width.max(1))) {
+        let (c, ky, kx) = (row / (kh * kw), row / kw % kh, row % kw);
+        for s in segments(g.output, range.clone()) {
+            let y = g.origin[0] + (s.y * g.stride[0] + ky * g.dilation[0]) as isize;
+            let x = g.origin[1] + (s.x * g.stride[1] + kx * g.dilation[1]) as isize;
+            let dst = &mut dst[s.at..s.at + s.len];
+            images.gather_row(dst, [s.n, group * g.c_in + c], [y, x], g.stride[1], g.input);
+        }
+    }
+}
+
+/// Adds columns back to the image they came from, row of columns by row: `image[c, y + ky, x + kx] += columns[(c, ky, kx), (y, x)]`.
+///
+/// `image` is one contiguous `(c_in, H, W)`; each row of `columns`, `pitch` apart, starts with all of its positions.
+pub(crate) fn col2im<T: Float>(image: &mut [T], columns: &[T], pitch: usize, g: &Geometry) {
+    let [kh, kw] = g.kernel;
+    let [h, w] = g.input;
+    for (row, column) in columns.chunks(pitch).take(g.inner()).enumerate() {
+        let column = &column[..g.positions()];
+        let (c, ky, kx) = (row / (kh * kw), row / kw % kh, row % kw);
+        let plane = &mut image[c * h * w..][..h * w];
+        for (oy, values) in column.chunks_exact(g.output[1]).enumerate() {
+            let y = g.origin[0] + (oy * g.stride[0] + ky * g.dilation[0]) as isize;
+            if y < 0 || y >= h as isize {
+                continue;
+            }
+            let x0 = g.origin[1] + (kx * g.dilation[1]) as isize;
+            let first = if x0 < 0 {
+                x0.unsigned_abs().div_ceil(g.stride[1])
+            } else {
+                0
+            };
+            let end = ((w as isize - x0).max(0) as usize)
+                .div_ceil(g.stride[1])
+                .min(values.len());
+            if first >= end {
+                continue;
+            }
+            let start = y as usize * w + (x0 + (first * g.stride[1]) as isize) as usize;
+            for (d, &v) in plane[start..]
+                .iter_mut()
+                .step_by(g.stride[1])
+                .zip(&values[first..end])
+            {
+                *d += v;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn segments_cut_positions_at_rows() {
+        let got: Vec<_> = segments([2, 3], 4..11)
+            .map(|s| (s.n, s.y, s.x, s.len, s.at))
+            .collect();
+        assert_eq!(got, [(0, 1, 1, 2, 0), (1, 0, 0, 3, 2), (1, 1, 0, 2, 5)]);
+    }
+}

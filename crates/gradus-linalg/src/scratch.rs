@@ -1,6 +1,8 @@
 //! Work space that is reused: aligned buffers kept by each thread, so that a steady-state step allocates nothing from the system.
 
 use std::cell::RefCell;
+use std::marker::PhantomData;
+use std::ops::Range;
 
 use gradus_tensor::DType;
 
@@ -30,6 +32,41 @@ pub(crate) fn with_scratch<T: Float, R>(len: usize, f: impl FnOnce(&mut [T]) -> 
     let result = f(slice);
     FREE.with_borrow_mut(|free| free.push(buffer));
     result
+}
+
+/// A destination whose parts are written by several threads at once.
+#[derive(Debug)]
+pub(crate) struct SharedMut<'a, T> {
+    ptr: *mut T,
+    len: usize,
+    borrow: PhantomData<&'a mut [T]>,
+}
+
+// SAFETY: the only access is `range`, whose callers promise disjoint parts; sharing it is then splitting a `&mut [T]`.
+unsafe impl<T: Send> Sync for SharedMut<'_, T> {}
+
+impl<'a, T> SharedMut<'a, T> {
+    pub(crate) fn new(data: &'a mut [T]) -> Self {
+        Self {
+            ptr: data.as_mut_ptr(),
+            len: data.len(),
+            borrow: PhantomData,
+        }
+    }
+
+    /// A part of the destination.
+    ///
+    /// # Safety
+    /// No other part that shares an element with this one lives at the same time.
+    #[allow(clippy::mut_from_ref)] // the contract above makes the parts disjoint
+    pub(crate) unsafe fn range(&self, range: Range<usize>) -> &mut [T] {
+        assert!(
+            range.start <= range.end && range.end <= self.len,
+            "part of a destination lies outside"
+        );
+        // SAFETY: the range was just checked, the borrow keeps the slice alive, and the caller promises that nothing aliases it.
+        unsafe { std::slice::from_raw_parts_mut(self.ptr.add(range.start), range.len()) }
+    }
 }
 
 #[cfg(test)]

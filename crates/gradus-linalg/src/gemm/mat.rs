@@ -46,7 +46,10 @@ fn in_bounds(len: usize, offset: usize, dims: [usize; 2], strides: [isize; 2]) -
     }
     let (mut lowest, mut highest) = (0isize, 0isize);
     for (dim, stride) in dims.into_iter().zip(strides) {
-        let Some(span) = isize::try_from(dim - 1).ok().and_then(|d| d.checked_mul(stride)) else {
+        let Some(span) = isize::try_from(dim - 1)
+            .ok()
+            .and_then(|d| d.checked_mul(stride))
+        else {
             return false;
         };
         let bound = if span < 0 { &mut lowest } else { &mut highest };
@@ -56,13 +59,18 @@ fn in_bounds(len: usize, offset: usize, dims: [usize; 2], strides: [isize; 2]) -
         }
     }
     offset.checked_add_signed(lowest).is_some()
-        && offset.checked_add_signed(highest).is_some_and(|last| last < len)
+        && offset
+            .checked_add_signed(highest)
+            .is_some_and(|last| last < len)
 }
 
 /// Whether no two elements share a place: one stride steps over the whole extent of the other.
 fn is_injective(dims: [usize; 2], strides: [isize; 2]) -> bool {
     let [rows, cols] = dims;
     let [rs, cs] = strides.map(isize::unsigned_abs);
+    if rows == 0 || cols == 0 {
+        return true;
+    }
     if rows <= 1 {
         return cols <= 1 || cs != 0;
     }
@@ -70,7 +78,10 @@ fn is_injective(dims: [usize; 2], strides: [isize; 2]) -> bool {
         return rs != 0;
     }
     let covers = |inner: usize, count: usize, outer: usize| {
-        inner != 0 && inner.checked_mul(count - 1).is_some_and(|extent| outer > extent)
+        inner != 0
+            && inner
+                .checked_mul(count - 1)
+                .is_some_and(|extent| outer > extent)
     };
     covers(cs, cols, rs) || covers(rs, rows, cs)
 }
@@ -83,8 +94,14 @@ impl<'a, T> MatRef<'a, T> {
         [rows, cols]: [usize; 2],
         [row_stride, col_stride]: [isize; 2],
     ) -> Option<Self> {
-        in_bounds(data.len(), offset, [rows, cols], [row_stride, col_stride])
-            .then_some(Self { data, offset, rows, cols, row_stride, col_stride })
+        in_bounds(data.len(), offset, [rows, cols], [row_stride, col_stride]).then_some(Self {
+            data,
+            offset,
+            rows,
+            cols,
+            row_stride,
+            col_stride,
+        })
     }
 
     /// [`MatRef::try_new`] for shapes that an op has validated.
@@ -93,7 +110,8 @@ impl<'a, T> MatRef<'a, T> {
     /// If an element lies outside `data`: a bug of the caller.
     #[track_caller]
     pub fn new(data: &'a [T], offset: usize, dims: [usize; 2], strides: [isize; 2]) -> Self {
-        Self::try_new(data, offset, dims, strides).expect("matrix operand reaches outside its slice")
+        Self::try_new(data, offset, dims, strides)
+            .expect("matrix operand reaches outside its slice")
     }
 
     /// A contiguous row-major `(rows, cols)` matrix at the start of `data`.
@@ -133,7 +151,11 @@ impl<'a, T> MatRef<'a, T> {
         } else {
             self.data[self.offset..].as_ptr()
         };
-        Raw { ptr: ptr.cast_mut(), rs: self.row_stride, cs: self.col_stride }
+        Raw {
+            ptr: ptr.cast_mut(),
+            rs: self.row_stride,
+            cs: self.col_stride,
+        }
     }
 }
 
@@ -146,8 +168,16 @@ impl<'a, T> MatMut<'a, T> {
         [row_stride, col_stride]: [isize; 2],
     ) -> Option<Self> {
         let (dims, strides) = ([rows, cols], [row_stride, col_stride]);
-        (in_bounds(data.len(), offset, dims, strides) && is_injective(dims, strides))
-            .then_some(Self { data, offset, rows, cols, row_stride, col_stride })
+        (in_bounds(data.len(), offset, dims, strides) && is_injective(dims, strides)).then_some(
+            Self {
+                data,
+                offset,
+                rows,
+                cols,
+                row_stride,
+                col_stride,
+            },
+        )
     }
 
     /// [`MatMut::try_new`] for shapes that an op has validated.
@@ -197,7 +227,11 @@ impl<'a, T> MatMut<'a, T> {
         } else {
             self.data[self.offset..].as_mut_ptr()
         };
-        Raw { ptr, rs: self.row_stride, cs: self.col_stride }
+        Raw {
+            ptr,
+            rs: self.row_stride,
+            cs: self.col_stride,
+        }
     }
 }
 
@@ -226,13 +260,23 @@ unsafe impl<T: Sync + Send> Send for Raw<T> {}
 impl<T> Raw<T> {
     /// The operand whose element `(0, 0)` is this one's `(i, j)`.
     pub(super) fn at(self, i: usize, j: usize) -> Self {
-        let step = self.rs.wrapping_mul(i as isize).wrapping_add(self.cs.wrapping_mul(j as isize));
-        Self { ptr: self.ptr.wrapping_offset(step), ..self }
+        let step = self
+            .rs
+            .wrapping_mul(i as isize)
+            .wrapping_add(self.cs.wrapping_mul(j as isize));
+        Self {
+            ptr: self.ptr.wrapping_offset(step),
+            ..self
+        }
     }
 
     /// Rows and columns exchanged.
     pub(super) fn transpose(self) -> Self {
-        Self { rs: self.cs, cs: self.rs, ..self }
+        Self {
+            rs: self.cs,
+            cs: self.rs,
+            ..self
+        }
     }
 }
 

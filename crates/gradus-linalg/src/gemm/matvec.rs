@@ -15,7 +15,13 @@ const ROWS: usize = 256;
 ///
 /// # Safety
 /// `a` is readable as `(m, k)`, `x` as `k` elements at stride 1, `dst` writable as `m` elements at stride `dst.rs`.
-pub(super) unsafe fn by_rows<T: Float>(dst: Raw<T>, accum: Accum, a: Raw<T>, x: Raw<T>, [m, k]: [usize; 2]) {
+pub(super) unsafe fn by_rows<T: Float>(
+    dst: Raw<T>,
+    accum: Accum,
+    a: Raw<T>,
+    x: Raw<T>,
+    [m, k]: [usize; 2],
+) {
     // SAFETY: the caller says that x has k readable elements at stride 1.
     let x = unsafe { std::slice::from_raw_parts(x.ptr, k) };
     dispatch(
@@ -27,7 +33,13 @@ pub(super) unsafe fn by_rows<T: Float>(dst: Raw<T>, accum: Accum, a: Raw<T>, x: 
                 let sum = dot(row, x);
                 let place = dst.at(i, 0).ptr;
                 // SAFETY: i < m, so the place is one of dst's m elements.
-                unsafe { *place = if accum == Accum::Add { *place + sum } else { sum } };
+                unsafe {
+                    *place = if accum == Accum::Add {
+                        *place + sum
+                    } else {
+                        sum
+                    }
+                };
             }
         },
     );
@@ -61,7 +73,13 @@ fn dot<T: Float>(a: &[T], b: &[T]) -> T {
 ///
 /// # Safety
 /// `a` is readable as `(m, k)`, `x` as `k` elements at stride `x.rs`, `dst` writable as `m` elements at stride `dst.rs`.
-pub(super) unsafe fn by_columns<T: Float>(dst: Raw<T>, accum: Accum, a: Raw<T>, x: Raw<T>, [m, k]: [usize; 2]) {
+pub(super) unsafe fn by_columns<T: Float>(
+    dst: Raw<T>,
+    accum: Accum,
+    a: Raw<T>,
+    x: Raw<T>,
+    [m, k]: [usize; 2],
+) {
     dispatch(
         #[inline(always)]
         || {
@@ -100,7 +118,13 @@ pub(super) unsafe fn by_columns<T: Float>(dst: Raw<T>, accum: Accum, a: Raw<T>, 
                 for (i, &sum) in sums.iter().enumerate() {
                     let place = dst.at(start + i, 0).ptr;
                     // SAFETY: start + i < m, so the place is one of dst's m elements.
-                    unsafe { *place = if accum == Accum::Add { *place + sum } else { sum } };
+                    unsafe {
+                        *place = if accum == Accum::Add {
+                            *place + sum
+                        } else {
+                            sum
+                        }
+                    };
                 }
             }
         },

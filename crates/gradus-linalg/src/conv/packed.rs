@@ -1,0 +1,168 @@
+//! Images copied with their padding so that every tap of every output is one addition away.
+//!
+//! Outputs of a block of rows are numbered along rows of the padded copy ("places"): place `oy · pitch + ox`. The input under tap `t` of
+//! place `p` is `copy[offsets[t] + p]` for every stride and dilation, because a stride of `s` is copied as `s` interleaved phases.
+//! Places between the last output of a row and the next row hold nothing of use.
+
+use crate::conv::Geometry;
+use crate::float::Float;
+use crate::im2col::Images;
+
+/// Elements after a copy that a kernel may read (and ignore): the widest tile, 8 registers of 16.
+pub(super) const SLACK: usize = 128;
+
+/// The layout of the copies of `rows` output rows.
+#[derive(Debug)]
+pub(super) struct Plan {
+    /// Phases in use along each axis.
+    phases: [Vec<usize>; 2],
+    /// Height and width of one phase.
+    phase: [usize; 2],
+    /// Elements of one channel.
+    channel: usize,
+    /// Distance from the first place to each tap, `(c, ky, kx)`.
+    pub(super) offsets: Vec<usize>,
+    /// Output rows of a block.
+    pub(super) rows: usize,
+    /// Places from one output row to the next.
+    pub(super) pitch: usize,
+}
+
+impl Plan {
+    pub(super) fn new(g: &Geometry, rows: usize) -> Self {
+        let place = |d: usize, tap: usize| {
+            let distance = tap * g.dilation[d];
+            (distance % g.stride[d], distance / g.stride[d])
+        };
+        let phases = [0, 1].map(|d| {
+            let mut used: Vec<usize> = (0..g.kernel[d]).map(|tap| place(d, tap).0).collect();
+            used.sort_unstable();
+            used.dedup();
+            used
+        });
+        let outputs = [rows, g.output[1]];
+        let phase = [0, 1].map(|d| outputs[d] + place(d, g.kernel[d] - 1).1);
+        let channel = phases[0].len() * phases[1].len() * phase[0] * phase[1];
+        let slot = |d: usize, tap: usize| {
+            let (wanted, step) = place(d, tap);
+            (
+                phases[d].iter().position(|&p| p == wanted).unwrap_or(0),
+                step,
+            )
+        };
+        let mut offsets = Vec::with_capacity(g.inner());
+        for c in 0..g.c_in {
+            for ky in 0..g.kernel[0] {
+                let (slot_y, step_y) = slot(0, ky);
+                for kx in 0..g.kernel[1] {
+                    let (slot_x, step_x) = slot(1, kx);
+                    let start = (slot_y * phases[1].len() + slot_x) * phase[0] * phase[1];
+                    offsets.push(c * channel + start + step_y * phase[1] + step_x);
+                }
+            }
+        }
+        Self {
+            phase,
+            channel,
+            offsets,
+            rows,
+            pitch: phase[1],
+            phases,
+        }
+    }
+
+    /// Output rows whose copies fill about `budget` elements, at least one.
+    pub(super) fn rows_within(g: &Geometry, budget: usize) -> usize {
+        let one = Self::new(g, 1).channel * g.c_in;
+        let two = Self::new(g, 2).channel * g.c_in;
+        let per_row = (two - one).max(1);
+        (budget.saturating_sub(one) / per_row + 1).clamp(1, g.output[0].max(1))
+    }
+
+    /// Elements of a copy of `c_in` channels.
+    pub(super) fn len(&self, c_in: usize) -> usize {
+        self.channel * c_in
+    }
+
+    /// Places from the first to the last output of `rows` rows.
+    pub(super) fn span(&self, g: &Geometry, rows: usize) -> usize {
+        (rows - 1) * self.pitch + g.output[1]
+    }
+
+    /// Copies the input under output rows `first_row..first_row + rows` of one group of image `n`.
+    pub(super) fn pack<T: Float>(
+        &self,
+        dst: &mut [T],
+        images: Images<'_, T>,
+        g: &Geometry,
+        n: usize,
+        group: usize,
+        first_row: usize,
+    ) {
+        let mut rows = dst[..self.len(g.c_in)].chunks_exact_mut(self.pitch);
+        for c in 0..g.c_in {
+            for &phase_y in &self.phases[0] {
+                for &phase_x in &self.phases[1] {
+                    for (q, dst) in rows.by_ref().take(self.phase[0]).enumerate() {
+                        let y = g.origin[0] + ((first_row + q) * g.stride[0] + phase_y) as isize;
+                        let x = g.origin[1] + phase_x as isize;
+                        images.gather_row(
+                            dst,
+                            [n, group * g.c_in + c],
+                            [y, x],
+                            g.stride[1],
+                            g.input,
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn taps_stand_where_the_plan_says() {
+        let g = Geometry {
+            batch: 1,
+            groups: 1,
+            c_in: 2,
+            c_out: 1,
+            input: [7, 9],
+            output: [3, 4],
+            kernel: [3, 2],
+            stride: [2, 2],
+            dilation: [1, 3],
+            origin: [-1, -1],
+        };
+        let x: Vec<f32> = (0..2 * 63).map(|v| v as f32 + 1.0).collect();
+        let shape = gradus_tensor::Shape::new(&[1, 2, 7, 9]).expect("shape");
+        let images = Images::new(gradus_tensor::View::contiguous(&x, shape).expect("view"));
+        let plan = Plan::new(&g, 2);
+        let mut copy = vec![f32::NAN; plan.len(2)];
+        plan.pack(&mut copy, images, &g, 0, 0, 1);
+        for (tap, &offset) in plan.offsets.iter().enumerate() {
+            let (c, ky, kx) = (tap / 6, tap / 2 % 3, tap % 2);
+            for oy in 0..2 {
+                for ox in 0..4 {
+                    let y = (oy + 1) * 2 + ky;
+                    let x_at = ox * 2 + kx * 3;
+                    let inside = (1..8).contains(&y) && (1..10).contains(&x_at);
+                    let expected = if inside {
+                        x[c * 63 + (y - 1) * 9 + x_at - 1]
+                    } else {
+                        0.0
+                    };
+                    assert_eq!(
+                        copy[offset + oy * plan.pitch + ox],
+                        expected,
+                        "tap {tap} at ({oy}, {ox})"
+                    );
+                }
+            }
+        }
+    }
+}
