@@ -14,7 +14,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 ///
 /// `n = 0` means one thread per core, which is also the default.
 pub fn set_threads(n: usize) -> bool {
-    rayon::ThreadPoolBuilder::new().num_threads(n).build_global().is_ok()
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(n)
+        .build_global()
+        .is_ok()
 }
 
 /// Threads of the pool that a kernel called here would use.
@@ -24,7 +27,11 @@ pub fn current_threads() -> usize {
 
 /// Runs `f` on a thread of the process-wide pool, so that kernels inside start without a wake-up.
 pub fn install<R: Send>(f: impl FnOnce() -> R + Send) -> R {
-    if rayon::current_thread_index().is_some() { f() } else { rayon::scope(|_| f()) }
+    if rayon::current_thread_index().is_some() {
+        f()
+    } else {
+        rayon::scope(|_| f())
+    }
 }
 
 type Pools = Mutex<Vec<(usize, Arc<rayon::ThreadPool>)>>;
@@ -38,11 +45,15 @@ pub fn with_threads<R: Send>(n: usize, f: impl FnOnce() -> R + Send) -> R {
         let mut pools = POOLS.lock().unwrap_or_else(PoisonError::into_inner);
         match pools.iter().find(|(size, _)| *size == n) {
             Some((_, pool)) => Some(Arc::clone(pool)),
-            None => rayon::ThreadPoolBuilder::new().num_threads(n).build().ok().map(|pool| {
-                let pool = Arc::new(pool);
-                pools.push((n, Arc::clone(&pool)));
-                pool
-            }),
+            None => rayon::ThreadPoolBuilder::new()
+                .num_threads(n)
+                .build()
+                .ok()
+                .map(|pool| {
+                    let pool = Arc::new(pool);
+                    pools.push((n, Arc::clone(&pool)));
+                    pool
+                }),
         }
     };
     match pool {
@@ -107,7 +118,16 @@ impl<S: Split> Split for Rows<S> {
     }
     fn split(self, mid: usize) -> (Self, Self) {
         let (a, b) = self.data.split(mid * self.width);
-        (Self { data: a, width: self.width }, Self { data: b, width: self.width })
+        (
+            Self {
+                data: a,
+                width: self.width,
+            },
+            Self {
+                data: b,
+                width: self.width,
+            },
+        )
     }
 }
 
@@ -182,13 +202,21 @@ pub fn for_each_block(n: usize, block: usize, f: impl Fn(usize, Range<usize>) + 
 
 /// Calls `f(chunk index, chunk)` for each piece of `chunk` elements of `dst` (the last may be shorter), in parallel.
 #[inline]
-pub fn for_each_chunk_mut<T: Send>(dst: &mut [T], chunk: usize, f: impl Fn(usize, &mut [T]) + Sync) {
+pub fn for_each_chunk_mut<T: Send>(
+    dst: &mut [T],
+    chunk: usize,
+    f: impl Fn(usize, &mut [T]) + Sync,
+) {
     let chunk = chunk.max(1);
     for_each_split(dst, chunk, |start, d| f(start / chunk, d));
 }
 
 /// `f(block index, range)` of each block of `0..n`, computed in parallel and returned in block order.
-pub fn map_blocks<R: Send>(n: usize, block: usize, f: impl Fn(usize, Range<usize>) -> R + Sync) -> Vec<R> {
+pub fn map_blocks<R: Send>(
+    n: usize,
+    block: usize,
+    f: impl Fn(usize, Range<usize>) -> R + Sync,
+) -> Vec<R> {
     let block = block.max(1);
     let mut out: Vec<Option<R>> = (0..n.div_ceil(block)).map(|_| None).collect();
     for_each_split(&mut out[..], 1, |i, slot| {
@@ -205,8 +233,11 @@ mod tests {
     #[test]
     fn blocks_cover_the_range_once_and_do_not_depend_on_threads() {
         for n in [0, 1, 9, 10, 11, 1000] {
-            let expected: Vec<(usize, Range<usize>)> =
-                (0..n).step_by(10).enumerate().map(|(i, s)| (i, s..n.min(s + 10))).collect();
+            let expected: Vec<(usize, Range<usize>)> = (0..n)
+                .step_by(10)
+                .enumerate()
+                .map(|(i, s)| (i, s..n.min(s + 10)))
+                .collect();
             for threads in 1..=4 {
                 let got = with_threads(threads, || map_blocks(n, 10, |i, r| (i, r)));
                 assert_eq!(got, expected, "n {n}, {threads} threads");
@@ -219,7 +250,11 @@ mod tests {
         for threads in 1..=4 {
             let mut v = vec![0_usize; 1003];
             with_threads(threads, || {
-                for_each_chunk_mut(&mut v, 7, |c, d| d.iter_mut().enumerate().for_each(|(i, x)| *x += c * 7 + i + 1));
+                for_each_chunk_mut(&mut v, 7, |c, d| {
+                    d.iter_mut()
+                        .enumerate()
+                        .for_each(|(i, x)| *x += c * 7 + i + 1)
+                });
             });
             assert!(v.iter().enumerate().all(|(i, &x)| x == i + 1));
         }
@@ -230,12 +265,22 @@ mod tests {
         let x: Vec<usize> = (0..60).collect();
         let mut sums = vec![0_usize; 20];
         with_threads(3, || {
-            for_each_split((&mut sums[..], Rows { data: &x[..], width: 3 }), 4, |first, (d, rows)| {
-                assert_eq!(first % 4, 0);
-                for (d, row) in d.iter_mut().zip(rows.data.chunks_exact(3)) {
-                    *d = row.iter().sum();
-                }
-            });
+            for_each_split(
+                (
+                    &mut sums[..],
+                    Rows {
+                        data: &x[..],
+                        width: 3,
+                    },
+                ),
+                4,
+                |first, (d, rows)| {
+                    assert_eq!(first % 4, 0);
+                    for (d, row) in d.iter_mut().zip(rows.data.chunks_exact(3)) {
+                        *d = row.iter().sum();
+                    }
+                },
+            );
         });
         assert!(sums.iter().enumerate().all(|(i, &s)| s == 9 * i + 3));
     }

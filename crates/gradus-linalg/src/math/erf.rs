@@ -35,7 +35,10 @@ mod tests {
     fn erf_is_within_one_and_a_half_ulp() {
         check("erf", erf, libm::erf, -6.0, 6.0, 1.5);
         check("erf", erf, libm::erf, -1.0, 1.0, 1.5);
-        assert_eq!((erf(f32::INFINITY), erf(f32::NEG_INFINITY), erf(1e30)), (1.0, -1.0, 1.0));
+        assert_eq!(
+            (erf(f32::INFINITY), erf(f32::NEG_INFINITY), erf(1e30)),
+            (1.0, -1.0, 1.0)
+        );
         assert_eq!(erf(-0.0).to_bits(), (-0.0_f32).to_bits());
         assert!(erf(f32::NAN).is_nan());
     }

@@ -19,12 +19,20 @@ mod ulp {
 
     /// Largest error in units of the last place of the rounded true value, over `n` values between `lo` and `hi` that are
     /// evenly spaced in value and, where the range spans magnitudes, `n` more evenly spaced in bits.
-    pub(super) fn check(name: &str, f: impl Fn(f32) -> f32, reference: impl Fn(f64) -> f64, lo: f32, hi: f32, limit: f64) {
+    pub(super) fn check(
+        name: &str,
+        f: impl Fn(f32) -> f32,
+        reference: impl Fn(f64) -> f64,
+        lo: f32,
+        hi: f32,
+        limit: f64,
+    ) {
         let n = 500_000_u32;
         let mut worst = (0.0_f64, 0.0_f32);
         let step = (f64::from(hi) - f64::from(lo)) / f64::from(n);
         let linear = (0..=n).map(|i| (f64::from(lo) + step * f64::from(i)) as f32);
-        let bits = (0..=n).map(|i| f32::from_bits((u64::from(i) * 0x7f7f_ffff / u64::from(n)) as u32));
+        let bits =
+            (0..=n).map(|i| f32::from_bits((u64::from(i) * 0x7f7f_ffff / u64::from(n)) as u32));
         let inside = bits.flat_map(|x| [x, -x]).filter(|x| (lo..=hi).contains(x));
         for x in linear.chain(inside) {
             let (got, want) = (f(x), reference(f64::from(x)));
@@ -33,8 +41,14 @@ mod ulp {
                 worst = (error, x);
             }
         }
-        assert!(worst.0 <= limit, "{name}: {:.3} ulp at {:e} (limit {limit}): got {:e}, want {:e}",
-            worst.0, worst.1, f(worst.1), reference(f64::from(worst.1)));
+        assert!(
+            worst.0 <= limit,
+            "{name}: {:.3} ulp at {:e} (limit {limit}): got {:e}, want {:e}",
+            worst.0,
+            worst.1,
+            f(worst.1),
+            reference(f64::from(worst.1))
+        );
     }
 
     fn error_in_ulp(got: f32, want: f64) -> f64 {
@@ -42,7 +56,11 @@ mod ulp {
         if rounded.is_nan() || rounded.is_infinite() {
             let same = got.is_nan() == rounded.is_nan() && (rounded.is_nan() || got == rounded);
             // one step below infinity is still within an ulp of the overflow threshold
-            return if same || got.abs() == f32::MAX { 0.0 } else { f64::INFINITY };
+            return if same || got.abs() == f32::MAX {
+                0.0
+            } else {
+                f64::INFINITY
+            };
         }
         if got.is_infinite() && rounded.abs() == f32::MAX {
             return 1.0;
