@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::{FormatFault, KeyReport};
+use crate::{DamageReason, FormatFault, KeyReport};
 
 /// The result of working with checkpoint files.
 pub type Result<T, E = CheckpointError> = std::result::Result<T, E>;
@@ -61,6 +61,58 @@ pub enum CheckpointError {
         /// All differences.
         report: Box<KeyReport>,
     },
+    /// A checkpoint is not whole.
+    #[error("{}: {reason}", path.display())]
+    Damaged {
+        /// The checkpoint's directory.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: DamageReason,
+    },
+    /// There is no checkpoint of that step.
+    #[error("{}: has no checkpoint of step {step}; it has {}", path.display(), Steps(available))]
+    NoSuchStep {
+        /// The directory of checkpoints.
+        path: PathBuf,
+        /// The step.
+        step: u64,
+        /// The steps that there are, newest first.
+        available: Vec<u64>,
+    },
+    /// A file of a checkpoint was asked for that it does not have.
+    #[error("{}: has no file {}", path.display(), Quoted(name))]
+    NoSuchFile {
+        /// The checkpoint's directory.
+        path: PathBuf,
+        /// The name.
+        name: String,
+    },
+    /// A file of a checkpoint has a name that it cannot have.
+    #[error("{}: {} cannot name a file of a checkpoint: {rule}", path.display(), Quoted(name))]
+    FileName {
+        /// The directory of checkpoints.
+        path: PathBuf,
+        /// The name.
+        name: String,
+        /// The rule it breaks.
+        rule: &'static str,
+    },
+    /// A JSON file cannot be read or written.
+    #[error("{}: {cause}", path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// What the JSON reader says.
+        cause: serde_json::Error,
+    },
+    /// Another process works in the run directory.
+    #[error("{}: is in use by {}; wait for it or choose another directory", path.display(), Owner(*pid))]
+    Locked {
+        /// The run directory.
+        path: PathBuf,
+        /// The process that holds it, as it wrote itself.
+        pid: Option<u32>,
+    },
 }
 
 impl CheckpointError {
@@ -103,6 +155,34 @@ impl fmt::Display for Nearest<'_> {
         match self.0 {
             None => Ok(()),
             Some(name) => write!(f, "; did you mean {}?", Quoted(name)),
+        }
+    }
+}
+
+/// The first steps of a list, or `none`.
+struct Steps<'a>(&'a [u64]);
+
+impl fmt::Display for Steps<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN: usize = 10;
+        if self.0.is_empty() {
+            return f.write_str("none");
+        }
+        for (i, step) in self.0.iter().take(SHOWN).enumerate() {
+            write!(f, "{}{step}", if i > 0 { ", " } else { "" })?;
+        }
+        f.write_str(if self.0.len() > SHOWN { ", …" } else { "" })
+    }
+}
+
+/// `process 17`, or `another process`.
+struct Owner(Option<u32>);
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(pid) => write!(f, "process {pid}"),
+            None => f.write_str("another process"),
         }
     }
 }

@@ -24,20 +24,34 @@
 #![forbid(unsafe_code)]
 
 mod atomic;
+mod checkpoint;
+mod damage;
 mod digest;
 mod error;
 mod fs;
 mod keys;
+mod lock;
+mod manifest;
+mod names;
+mod run_dir;
 mod safetensors;
 mod state_dict;
+mod store;
 
 pub use atomic::write_atomically;
+pub use checkpoint::{Checkpoint, Content};
+pub use damage::{DamageReason, Damaged};
 pub use digest::weights_sha256;
 pub use error::{CheckpointError, Result};
 pub use fs::{Entry, EntryKind, FileSystem, ReadFile, RealFileSystem, WriteFile};
 pub use keys::{KeyReport, MisshapenKey, UnmatchedKey, compare_keys};
+pub use lock::RunLock;
+pub use manifest::{CHECKPOINT_VERSION, FileRecord, Manifest};
+pub use names::is_plain_name;
+pub use run_dir::RunDir;
 pub use safetensors::{
     FileDType, FormatFault, MAX_HEADER_BYTES, MAX_TENSORS, SafeTensorsFile, TensorInfo,
     safetensors_bytes, write_safetensors,
 };
 pub use state_dict::{Metadata, StateDict, load_state_dict, save_state_dict, shapes};
+pub use store::{CheckpointStore, Newest};

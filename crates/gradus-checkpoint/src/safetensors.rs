@@ -20,4 +20,5 @@ pub use dtype::FileDType;
 pub use fault::FormatFault;
 pub use header::{MAX_HEADER_BYTES, MAX_TENSORS, TensorInfo};
 pub use read::SafeTensorsFile;
+pub(crate) use write::Plan;
 pub use write::{safetensors_bytes, write_safetensors};
