@@ -1,7 +1,7 @@
 //! Line charts: an SVG that stretches to the page's width, with axis labels as HTML text, so that they stay readable on a phone.
 
 use super::html::{escape, json_string, number, percent, trim_zeros};
-use super::series::{Point, pick, quantile_range, smooth, thin, ticks, union};
+use super::series::{Point, quantile_range, smooth, thin, ticks, union};
 
 /// How the values are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +53,9 @@ pub(super) struct Chart {
 }
 
 /// Points drawn a line at most: more than a screen has columns.
-const DRAWN: usize = 900;
+const DRAWN: usize = 700;
+/// Points of a smoothed line at most; its cost is this times the width of the window.
+const SMOOTHED: usize = 240;
 /// Non-finite points marked at most.
 const MARKED: usize = 200;
 
@@ -84,13 +86,13 @@ impl Chart {
         let mut lines = Vec::new();
         let mut y = quantile_range(&dots, 0.0);
         if smoothed && raw.len() >= 24 {
-            let soft = pick(&smooth(&raw, raw.len() as f64 / 30.0), DRAWN);
+            let soft = smooth(&raw, (raw.len() / 24).max(6), SMOOTHED);
             y = union(
                 union(y, quantile_range(&soft, 0.0)),
                 quantile_range(&raw, 0.02),
             );
             lines.push(Line {
-                name: format!("{}, each step", train.0),
+                name: train.0.to_owned(),
                 style: Style::Raw,
                 points: thin(&raw, DRAWN),
             });
@@ -150,7 +152,7 @@ impl Chart {
         format!(
             "<figure class=\"chart{}\"><figcaption><h3>{}</h3><ul class=\"legend\">{legend}{bad}</ul></figcaption>\n<div class=\"frame\">{}\
              <div class=\"plot\" data-x0=\"{}\" data-x1=\"{}\" data-unit=\"{}\"><svg viewBox=\"0 0 1000 1000\" preserveAspectRatio=\"none\" role=\"img\" \
-             aria-label=\"{}\">{}{}{}</svg></div></div><script type=\"application/json\">{}</script></figure>\n",
+             aria-label=\"{}\">{}{}{}</svg><svg class=\"over\" viewBox=\"0 0 1000 1000\" preserveAspectRatio=\"none\" aria-hidden=\"true\">{}</svg></div></div><script type=\"application/json\">{}</script></figure>\n",
             if wide { " wide" } else { "" },
             self.title,
             self.labels(),
@@ -163,11 +165,9 @@ impl Chart {
             },
             escape(&self.spoken()),
             self.grid(),
-            self.lines
-                .iter()
-                .map(|line| self.path(line))
-                .collect::<String>(),
+            self.paths(|style| style != Style::Dots),
             self.marks(),
+            self.paths(|style| style == Style::Dots),
             self.data(),
         )
     }
@@ -177,6 +177,15 @@ impl Chart {
         let left = (x - self.x.0) / (self.x.1 - self.x.0) * 1000.0;
         let top = 1000.0 - (y - self.y.0) / (self.y.1 - self.y.0) * 1000.0;
         (left, top.clamp(-2000.0, 3000.0)) // far spikes leave the frame, but not the number range
+    }
+
+    /// The lines of some styles. Dots may stand on the frame, so they are drawn in a second layer that is not clipped.
+    fn paths(&self, wanted: impl Fn(Style) -> bool) -> String {
+        self.lines
+            .iter()
+            .filter(|l| wanted(l.style))
+            .map(|l| self.path(l))
+            .collect()
     }
 
     /// The polyline, interrupted where a value is not finite.
@@ -290,9 +299,7 @@ impl Chart {
     fn data(&self) -> String {
         let line = |l: &Line| {
             let finite = l.points.iter().filter(|p| p.1.is_finite());
-            let points: Vec<String> = finite
-                .map(|p| format!("[{},{}]", p.0, (p.1 * 1e6).round() / 1e6))
-                .collect();
+            let points: Vec<String> = finite.map(|p| format!("[{},{:.5e}]", p.0, p.1)).collect();
             format!(
                 "{{\"name\":{},\"style\":\"{}\",\"points\":[{}]}}",
                 json_string(&l.name),

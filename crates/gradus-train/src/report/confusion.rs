@@ -21,8 +21,8 @@ pub(super) fn matrix(report: &EvalReport) -> String {
         return String::new();
     }
     let map = match classes {
-        ..=TABLE_CLASSES => table(report),
-        ..=PICTURE_CLASSES => picture(report),
+        n if n <= TABLE_CLASSES => table(report),
+        n if n <= PICTURE_CLASSES => picture(report),
         n => format!(
             "<p class=\"muted\">{} classes are too many to draw.</p>",
             count(n as u64)

@@ -40,7 +40,7 @@ fn figure(sample: &Sample) -> String {
     };
     format!(
         "<figure class=\"sample {class}\"><img{} alt=\"{}\" src=\"data:image/png;base64,{}\"><figcaption><span class=\"label\"><b aria-hidden=\"true\">{sign}</b> \
-         {}</span><span class=\"num\">{}</span><i class=\"bar\" style=\"--w:{width:.1}%\"></i>{truth}</figcaption></figure>\n",
+         {}</span><i class=\"bar\" style=\"--w:{width:.1}%\"></i><span class=\"num\">{}</span>{truth}</figcaption></figure>\n",
         if small { " class=\"pixels\"" } else { "" },
         escape(&format!(
             "{} predicted as {}",

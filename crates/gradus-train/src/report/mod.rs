@@ -175,7 +175,7 @@ fn cards(data: &ReportData) -> String {
         format!("{} epoch{}", count(n), if n == 1 { "" } else { "s" })
     });
     let rate = s.examples_per_second.map(|r| {
-        if r >= 100.0 && r < 1e15 {
+        if (100.0..1e15).contains(&r) {
             count(r.round() as u64)
         } else {
             number(r)
@@ -202,8 +202,13 @@ fn cards(data: &ReportData) -> String {
     }
     let card = |(name, value, small): &(String, String, String)| {
         let (name, value, small) = (escape(name), escape(value), escape(small));
+        let hero = if name.ends_with("accuracy") {
+            " hero"
+        } else {
+            ""
+        };
         format!(
-            "<div class=\"card key\"><span class=\"name\">{name}</span><span class=\"value\">{value}</span><span class=\"muted\">{small}</span></div>\n"
+            "<div class=\"card key{hero}\"><span class=\"name\">{name}</span><span class=\"value\">{value}</span><span class=\"muted\">{small}</span></div>\n"
         )
     };
     format!(
@@ -242,9 +247,9 @@ fn charts(data: &ReportData) -> String {
             false,
         ),
         Chart::new(
-            "Throughput, examples a second",
+            "Examples per second",
             Unit::Number,
-            ("examples a second", &data.examples_per_second),
+            ("training", &data.examples_per_second),
             none,
             true,
         ),

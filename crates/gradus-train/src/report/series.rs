@@ -3,20 +3,46 @@
 /// A point of a series: step and value.
 pub(super) type Point = (f64, f64);
 
-/// Exponential moving average with the bias of its start removed (as TensorBoard smooths), over about `window` points.
+/// A smooth line through noisy points: at about `count` of them, the value of a straight line fitted to the `2 · half + 1` nearest in order, with
+/// tricube weights (local regression, Cleveland 1979). Unlike a running average it lags neither at the ends nor on slopes.
 ///
 /// Non-finite values are skipped: they have no point in the result.
-pub(super) fn smooth(points: &[Point], window: f64) -> Vec<Point> {
-    let keep = 1.0 - 1.0 / window.max(1.0);
-    let (mut average, mut weight) = (0.0, 0.0);
-    let finite = points.iter().filter(|p| p.1.is_finite());
-    finite
-        .map(|&(x, y)| {
-            average = keep * average + (1.0 - keep) * y;
-            weight = keep * weight + (1.0 - keep);
-            (x, average / weight)
-        })
-        .collect()
+pub(super) fn smooth(points: &[Point], half: usize, count: usize) -> Vec<Point> {
+    let finite: Vec<Point> = points.iter().copied().filter(|p| p.1.is_finite()).collect();
+    let last = finite.len().saturating_sub(1);
+    let half = half.max(1);
+    let fit = |i: usize| {
+        let near = i.saturating_sub(half)..=(i + half).min(last);
+        // Every window is as wide, also at the ends.
+        let reach = (i - near.start()).max(near.end() - i) as f64 + 1.0;
+        let x0 = finite[i].0;
+        let (mut w, mut wx, mut wy, mut wxx, mut wxy) = (0.0, 0.0, 0.0, 0.0, 0.0);
+        for j in near {
+            let distance = (i.abs_diff(j) as f64 / reach).powi(3);
+            let weight = (1.0 - distance).powi(3);
+            let (x, y) = (finite[j].0 - x0, finite[j].1);
+            w += weight;
+            wx += weight * x;
+            wy += weight * y;
+            wxx += weight * x * x;
+            wxy += weight * x * y;
+        }
+        let spread = w * wxx - wx * wx;
+        let value = if spread > 1e-9 * w * wxx {
+            (wxx * wy - wx * wxy) / spread
+        } else {
+            wy / w
+        };
+        (
+            x0,
+            if value.is_finite() {
+                value
+            } else {
+                finite[i].1
+            },
+        )
+    };
+    pick_indices(finite.len(), count).map(fit).collect()
 }
 
 /// At most about `limit` points that keep the outline: of each run of points its least and its greatest, in order. A non-finite
@@ -47,10 +73,15 @@ pub(super) fn thin(points: &[Point], limit: usize) -> Vec<Point> {
     out
 }
 
-/// Every `n`-th point such that at most about `limit` stay, the last one always.
-pub(super) fn pick(points: &[Point], limit: usize) -> Vec<Point> {
-    let every = points.len().div_ceil(limit.max(2)).max(1);
-    points.iter().rev().step_by(every).rev().copied().collect()
+/// At most about `limit` indices of `0..n`, evenly spaced, the last one always among them.
+fn pick_indices(n: usize, limit: usize) -> impl Iterator<Item = usize> {
+    let every = n.div_ceil(limit.max(2)).max(1);
+    (0..n)
+        .rev()
+        .step_by(every)
+        .collect::<Vec<_>>()
+        .into_iter()
+        .rev()
 }
 
 /// The values between the `cut` and the `1 - cut` quantile, so that a few spikes do not flatten a curve.
@@ -102,23 +133,58 @@ pub(super) fn ticks(low: f64, high: f64, count: usize) -> (Vec<f64>, usize) {
 
 #[cfg(test)]
 mod tests {
-    use super::{pick, quantile_range, smooth, thin, ticks, union};
+    use super::{pick_indices, quantile_range, smooth, thin, ticks, union};
 
     fn line(n: u32) -> Vec<(f64, f64)> {
         (0..n).map(|i| (f64::from(i), f64::from(i) * 2.0)).collect()
     }
 
     #[test]
-    fn smoothing_has_no_bias_at_the_start_and_skips_nan() {
-        let s = smooth(&[(0.0, 5.0), (1.0, 5.0), (2.0, f64::NAN), (3.0, 5.0)], 10.0);
+    fn smoothing_follows_a_line_and_calms_noise() {
+        let straight = smooth(&line(200), 10, 1000);
+        assert_eq!(straight.len(), 200);
+        assert!(
+            straight
+                .iter()
+                .zip(line(200))
+                .all(|(a, b)| a.0 == b.0 && (a.1 - b.1).abs() < 1e-9),
+            "no lag, ends included"
+        );
+        let noisy: Vec<(f64, f64)> = (0..200)
+            .map(|i| (f64::from(i), if i % 2 == 0 { 1.0 } else { -1.0 }))
+            .collect();
+        assert!(
+            smooth(&noisy, 20, 1000)[20..180]
+                .iter()
+                .all(|p| p.1.abs() < 0.01)
+        );
+        assert!(smooth(&line(10_000), 50, 300).len() <= 301);
+    }
+
+    #[test]
+    fn smoothing_survives_what_is_degenerate() {
+        let s = smooth(
+            &[(0.0, 5.0), (1.0, 5.0), (2.0, f64::NAN), (3.0, 5.0)],
+            10,
+            100,
+        );
         assert_eq!(
             s.iter().map(|p| p.0).collect::<Vec<_>>(),
             vec![0.0, 1.0, 3.0]
         );
-        assert!(s.iter().all(|p| (p.1 - 5.0).abs() < 1e-12));
-        // window 2: halves, so the debiased average of 0 then 3 is 2
-        assert!((smooth(&[(0.0, 0.0), (1.0, 3.0)], 2.0)[1].1 - 2.0).abs() < 1e-12);
-        assert_eq!(smooth(&[(0.0, 1.0), (1.0, 9.0)], 1.0)[1].1, 9.0);
+        assert!(s.iter().all(|p| (p.1 - 5.0).abs() < 1e-9));
+        assert_eq!(smooth(&[], 3, 10), vec![]);
+        assert_eq!(smooth(&[(7.0, 2.0)], 3, 10), vec![(7.0, 2.0)]);
+        let same_step = smooth(&[(7.0, 1.0), (7.0, 3.0)], 3, 10);
+        assert!(
+            same_step.iter().all(|p| (1.0..=3.0).contains(&p.1)),
+            "{same_step:?}"
+        );
+        assert!(
+            smooth(&[(0.0, 1e308), (1.0, -1e308), (2.0, 1e308)], 2, 10)
+                .iter()
+                .all(|p| p.1.is_finite())
+        );
     }
 
     #[test]
@@ -137,10 +203,13 @@ mod tests {
 
     #[test]
     fn picking_keeps_the_last() {
-        assert_eq!(pick(&line(5), 100), line(5));
-        let picked = pick(&line(1001), 100);
-        assert!(picked.len() <= 101 && picked.last() == line(1001).last());
-        assert!(picked.is_sorted_by(|a, b| a.0 < b.0));
+        assert_eq!(
+            pick_indices(5, 100).collect::<Vec<_>>(),
+            vec![0, 1, 2, 3, 4]
+        );
+        let picked: Vec<usize> = pick_indices(1001, 100).collect();
+        assert!(picked.len() <= 101 && picked.last() == Some(&1000) && picked.is_sorted());
+        assert_eq!(pick_indices(0, 100).count(), 0);
     }
 
     #[test]
