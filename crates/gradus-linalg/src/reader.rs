@@ -88,6 +88,7 @@ pub(crate) struct Reader<'a, T> {
     index: [usize; MAX_RANK],
     /// Offset in `data` of the element that `index` stands on.
     at: isize,
+    /// Offset in `data` of the first element.
     origin: isize,
 }
 
@@ -112,13 +113,6 @@ impl<'a, T: Element> Reader<'a, T> {
     #[inline]
     pub(crate) fn offset(&self) -> isize {
         self.at
-    }
-
-    /// The same layout from another offset, at its first element.
-    pub(crate) fn rebase(&mut self, origin: isize) {
-        self.index = [0; MAX_RANK];
-        self.at = origin;
-        self.origin = origin;
     }
 
     /// Moves to the element of row-major number `position`.

@@ -5,6 +5,7 @@
 
 mod close;
 pub mod conv;
+pub mod pool;
 pub mod reference;
 mod views;
 

@@ -4,14 +4,18 @@
 //! Inside [`crate::simd::dispatch`] a loop over one of them runs 4 to 16 elements at a time.
 
 mod erf;
+mod erfinv;
 mod exp;
 mod log;
 mod tanh;
+mod turn;
 
 pub use erf::erf;
+pub use erfinv::erfinv;
 pub use exp::{exp, exp_m1};
 pub use log::{ln, ln_1p};
 pub use tanh::{sigmoid, tanh};
+pub(crate) use turn::cos_sin_turn;
 
 #[cfg(test)]
 mod ulp {
