@@ -69,6 +69,26 @@ enum Slot {
     Trash,
 }
 
+/// What checking a checkpoint found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found {
+    Whole,
+    /// Missing or changed, and so for ever.
+    Damaged,
+    /// The system failed to read it, which says nothing about it.
+    Unreadable,
+}
+
+impl Found {
+    fn of(verified: Result<Manifest, DamageReason>) -> Self {
+        match verified {
+            Ok(_) => Self::Whole,
+            Err(DamageReason::Io { .. }) => Self::Unreadable,
+            Err(_) => Self::Damaged,
+        }
+    }
+}
+
 impl Slot {
     fn of(name: &str) -> Option<Self> {
         if let Some(step) = name.strip_prefix("step-") {
@@ -226,8 +246,8 @@ impl CheckpointStore {
 
     /// Removes all checkpoints but the newest `keep_last` and those of `keep_steps`; returns the removed steps.
     ///
-    /// If none of those kept is whole, the newest whole one is kept too, so the last whole one is never removed. What
-    /// interrupted writes left behind goes as well.
+    /// If none of those kept is whole, the newest whole one is kept too (with newer ones that cannot be read now),
+    /// and all of them if none is whole, so the last whole one is never removed. What interrupted writes left behind goes as well.
     ///
     /// # Errors
     /// [`CheckpointError::Io`]; some may be removed by then, never the last whole one.
@@ -248,11 +268,25 @@ impl CheckpointStore {
         if removed.is_empty() {
             return Ok(removed);
         }
-        let whole = |step: &u64| self.is_whole(*step, &committed);
-        if !kept.iter().any(whole)
-            && let Some(i) = removed.iter().position(whole)
-        {
-            removed.remove(i);
+        let found = |step: u64| self.check(step, &committed);
+        if !kept.iter().any(|&step| found(step) == Found::Whole) {
+            let mut whole = None;
+            let mut unreadable = Vec::new();
+            for &step in &removed {
+                match found(step) {
+                    Found::Whole => whole = Some(step),
+                    Found::Unreadable => unreadable.push(step),
+                    Found::Damaged => {}
+                }
+                if whole.is_some() {
+                    break;
+                }
+            }
+            // Reading may fail now and work later: what may be whole stays.
+            let Some(whole) = whole else {
+                return Ok(Vec::new());
+            };
+            removed.retain(|step| *step != whole && !unreadable.contains(step));
         }
         for &step in removed.iter().rev() {
             let (path, trash) = (
@@ -261,9 +295,10 @@ impl CheckpointStore {
             );
             self.rename(&path, &trash)?;
             committed.remove(&step);
+            // The name goes before the bytes do, also on the disk.
+            self.sync_dir(&self.dir)?;
             self.remove(&trash)?;
         }
-        self.sync_dir(&self.dir)?;
         Ok(removed)
     }
 
@@ -314,42 +349,63 @@ impl CheckpointStore {
         Ok(steps)
     }
 
-    /// Whether `step-N` is whole. What this store committed itself is not read again.
-    fn is_whole(&self, step: u64, committed: &BTreeSet<u64>) -> bool {
+    /// What `step-N` turns out to be. What this store committed itself is not read again.
+    fn check(&self, step: u64, committed: &BTreeSet<u64>) -> Found {
         let own = committed.contains(&step);
         let depth = if own { Depth::Lengths } else { Depth::Digests };
-        verify(
+        Found::of(verify(
             &*self.fs,
             &self.dir.join(format!("step-{step}")),
             step,
             depth,
-        )
-        .is_ok()
+        ))
     }
 
     /// Ends what an interruption left half done: one set aside comes back unless its successor is whole, the rest goes.
+    /// What cannot be read now is left alone, it may be whole.
     fn settle(&self, committed: &BTreeSet<u64>) -> Result<Vec<PathBuf>> {
         let mut removed = Vec::new();
         for (slot, path) in self.slots()? {
-            if let Slot::SetAside(step) = slot
-                && !self.is_whole(step, committed)
-                && verify(&*self.fs, &path, step, Depth::Digests).is_ok()
-            {
-                let target = self.dir.join(format!("step-{step}"));
-                if self.exists(&target)? {
-                    let trash = self.private(".trash", step);
-                    self.rename(&target, &trash)?;
-                    self.remove(&trash)?;
-                    removed.push(target.clone());
-                }
-                self.rename(&path, &target)?;
-                self.sync_dir(&self.dir)?;
-            } else if !matches!(slot, Slot::Committed(_)) {
+            let stays = match slot {
+                Slot::Committed(_) => true,
+                Slot::Unfinished | Slot::Trash => false,
+                Slot::SetAside(step) => match self.check(step, committed) {
+                    Found::Whole => false,
+                    Found::Unreadable => true,
+                    Found::Damaged => {
+                        match Found::of(verify(&*self.fs, &path, step, Depth::Digests)) {
+                            Found::Whole => {
+                                removed.extend(self.restore(step, &path)?);
+                                true
+                            }
+                            Found::Unreadable => true,
+                            Found::Damaged => false,
+                        }
+                    }
+                },
+            };
+            if !stays {
                 self.remove(&path)?;
                 removed.push(path);
             }
         }
         Ok(removed)
+    }
+
+    /// Brings back the checkpoint set aside under `path`; returns what was in its place.
+    fn restore(&self, step: u64, path: &Path) -> Result<Option<PathBuf>> {
+        let target = self.dir.join(format!("step-{step}"));
+        let trash = self.private(".trash", step);
+        let displaces = self.exists(&target)?;
+        if displaces {
+            self.rename(&target, &trash)?;
+        }
+        self.rename(path, &target)?;
+        self.sync_dir(&self.dir)?;
+        if displaces {
+            self.remove(&trash)?;
+        }
+        Ok(displaces.then_some(target))
     }
 
     /// Writes all files and the manifest into a new directory and syncs them.

@@ -1,0 +1,10 @@
+//! What the crate promises, tested from outside: hostile files, golden files, round trips, faults at every call.
+
+mod corruption;
+mod faults;
+mod faulty;
+mod golden;
+mod hostile;
+mod lock;
+mod round_trip;
+mod store;
