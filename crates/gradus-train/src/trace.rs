@@ -215,7 +215,7 @@ pub fn write(path: impl AsRef<Path>) -> io::Result<()> {
     file.flush()
 }
 
-/// What [`write`] writes, as text.
+/// What [`write()`] writes, as text.
 pub fn to_json() -> String {
     let mut bytes = Vec::new();
     // Writing to memory does not fail, and JSON is UTF-8.

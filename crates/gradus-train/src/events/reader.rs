@@ -212,6 +212,13 @@ mod tests {
             vec![(3, 0.5)]
         );
         assert!((found[0].wall_time - 1_700_000_000.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn reads_the_texts_images_and_histograms_of_pytorch() {
+        let events: Vec<Event> = EventReader::new(GOLDEN)
+            .collect::<Result<_, _>>()
+            .expect("a whole file");
         let kinds: Vec<(&str, &Kind)> = events
             .iter()
             .filter_map(|e| {

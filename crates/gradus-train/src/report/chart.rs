@@ -83,32 +83,12 @@ impl Chart {
             .collect();
         bad.sort_unstable_by(f64::total_cmp);
         bad.dedup();
-        let mut lines = Vec::new();
-        let mut y = quantile_range(&dots, 0.0);
-        if smoothed && raw.len() >= 24 {
-            let soft = smooth(&raw, (raw.len() / 24).max(6), SMOOTHED);
-            y = union(
-                union(y, quantile_range(&soft, 0.0)),
-                quantile_range(&raw, 0.02),
-            );
-            lines.push(Line {
-                name: train.0.to_owned(),
-                style: Style::Raw,
-                points: thin(&raw, DRAWN),
-            });
-            lines.push(Line {
-                name: format!("{}, smoothed", train.0),
-                style: Style::Main,
-                points: soft,
-            });
+        let (mut lines, y) = if smoothed && raw.len() >= 24 {
+            smoothed_lines(train.0, &raw)
         } else {
-            y = union(y, quantile_range(&raw, 0.0));
-            lines.push(Line {
-                name: train.0.to_owned(),
-                style: Style::Main,
-                points: thin(&raw, DRAWN),
-            });
-        }
+            plain_line(train.0, &raw)
+        };
+        let y = union(y, quantile_range(&dots, 0.0));
         lines.push(Line {
             name: eval.0.to_owned(),
             style: Style::Dots,
@@ -312,6 +292,35 @@ impl Chart {
             self.lines.iter().map(line).collect::<Vec<_>>().join(",")
         )
     }
+}
+
+/// Lines and the range of values that they need.
+type Lines = (Vec<Line>, Option<(f64, f64)>);
+
+/// The raw values, pale, and a smooth line over them. Spikes may leave the frame.
+fn smoothed_lines(name: &str, raw: &[Point]) -> Lines {
+    let soft = smooth(raw, (raw.len() / 24).max(6), SMOOTHED);
+    let range = union(quantile_range(&soft, 0.0), quantile_range(raw, 0.02));
+    let pale = Line {
+        name: name.to_owned(),
+        style: Style::Raw,
+        points: thin(raw, DRAWN),
+    };
+    let main = Line {
+        name: format!("{name}, smoothed"),
+        style: Style::Main,
+        points: soft,
+    };
+    (vec![pale, main], range)
+}
+
+fn plain_line(name: &str, raw: &[Point]) -> Lines {
+    let line = Line {
+        name: name.to_owned(),
+        style: Style::Main,
+        points: thin(raw, DRAWN),
+    };
+    (vec![line], quantile_range(raw, 0.0))
 }
 
 /// Steps that are all the same get a range around them.

@@ -4,6 +4,7 @@
 //! system; it prints. The small script only shows values under the pointer: without it nothing is missing. All text is escaped, since
 //! class names come from folders. The same data gives the same bytes.
 
+mod cards;
 mod chart;
 mod confusion;
 mod gallery;
@@ -14,7 +15,7 @@ mod series;
 use std::fmt::Write as _;
 
 use chart::{Chart, Unit};
-use html::{count, escape, number, percent, seconds};
+use html::escape;
 
 pub use png::{PngError, encode_png};
 
@@ -110,7 +111,7 @@ pub fn render(data: &ReportData) -> String {
         include_str!("style.css"),
     );
     page.push_str(&header(data));
-    page.push_str(&cards(data));
+    page.push_str(&cards::render(data));
     page.push_str(&charts(data));
     if let Some(eval) = &data.eval {
         page.push_str(&confusion::matrix(eval));
@@ -141,79 +142,6 @@ fn header(data: &ReportData) -> String {
     format!(
         "<header><p class=\"brand\">gradus · training report</p><h1>{}</h1>{subtitle}{notes}</header>\n",
         escape(&data.title)
-    )
-}
-
-fn cards(data: &ReportData) -> String {
-    let split = if data.split.is_empty() {
-        "test"
-    } else {
-        &data.split
-    };
-    let mut cards: Vec<(String, String, String)> = Vec::new(); // name, value, small print
-    if let Some(eval) = &data.eval {
-        let correct: u64 = eval
-            .confusion
-            .iter()
-            .enumerate()
-            .map(|(c, row)| row.get(c).copied().unwrap_or(0))
-            .sum();
-        let of = format!("{} of {}", count(correct), count(eval.examples));
-        cards.push((format!("{split} accuracy"), percent(eval.accuracy, 2), of));
-        cards.push((
-            format!("{split} loss"),
-            number(eval.loss),
-            "nats an example".into(),
-        ));
-        let auc = eval
-            .roc_auc
-            .map_or_else(String::new, |auc| format!("ROC-AUC {auc:.4}"));
-        cards.push(("macro F1".into(), percent(eval.macro_avg.f1, 2), auc));
-    }
-    let s = data.summary;
-    let epochs = s.epochs.map_or_else(String::new, |n| {
-        format!("{} epoch{}", count(n), if n == 1 { "" } else { "s" })
-    });
-    let rate = s.examples_per_second.map(|r| {
-        if (100.0..1e15).contains(&r) {
-            count(r.round() as u64)
-        } else {
-            number(r)
-        }
-    });
-    let per_step = match (s.seconds, s.steps) {
-        (Some(t), Some(n)) if n > 0 && t.is_finite() => {
-            format!("{}\u{202f}ms a step", number(t * 1e3 / n as f64))
-        }
-        _ => String::new(),
-    };
-    let rest = [
-        ("parameters", s.parameters.map(count), String::new()),
-        ("steps", s.steps.map(count), epochs),
-        ("training time", s.seconds.map(seconds), per_step),
-        ("examples / s", rate, "in training".into()),
-    ];
-    cards.extend(
-        rest.into_iter()
-            .filter_map(|(name, value, small)| Some((name.to_owned(), value?, small))),
-    );
-    if cards.is_empty() {
-        return String::new();
-    }
-    let card = |(name, value, small): &(String, String, String)| {
-        let (name, value, small) = (escape(name), escape(value), escape(small));
-        let hero = if name.ends_with("accuracy") {
-            " hero"
-        } else {
-            ""
-        };
-        format!(
-            "<div class=\"card key{hero}\"><span class=\"name\">{name}</span><span class=\"value\">{value}</span><span class=\"muted\">{small}</span></div>\n"
-        )
-    };
-    format!(
-        "<section class=\"cards\">\n{}</section>\n",
-        cards.iter().map(card).collect::<String>()
     )
 }
 
