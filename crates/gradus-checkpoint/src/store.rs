@@ -5,12 +5,16 @@
 //! `.old-step-N-PID`, and the set-aside one counts until the new one stands. What is removed is first renamed to
 //! `.trash-…`, so that a half-removed checkpoint never looks like a damaged one.
 
+mod slot;
+mod upkeep;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 
+use self::slot::Slot;
 use crate::atomic::{parent, write_synced};
 use crate::checkpoint::{Depth, MODEL, OPTIMIZER, Recorder, STATE, verify};
 use crate::manifest::{FileRecord, MANIFEST, Manifest};
@@ -54,61 +58,6 @@ pub struct Newest {
     pub checkpoint: Option<Checkpoint>,
     /// Newer ones that are damaged, and writes that never finished.
     pub damaged: Vec<Damaged>,
-}
-
-/// What an entry of the directory is, by its name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Slot {
-    /// `step-N`.
-    Committed(u64),
-    /// `.old-step-N-PID`: set aside while another takes its place.
-    SetAside(u64),
-    /// `.tmp-…`: never finished.
-    Unfinished,
-    /// `.trash-…`: on its way out.
-    Trash,
-}
-
-/// What checking a checkpoint found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Found {
-    Whole,
-    /// Missing or changed, and so for ever.
-    Damaged,
-    /// The system failed to read it, which says nothing about it.
-    Unreadable,
-}
-
-impl Found {
-    fn of(verified: Result<Manifest, DamageReason>) -> Self {
-        match verified {
-            Ok(_) => Self::Whole,
-            Err(DamageReason::Io { .. }) => Self::Unreadable,
-            Err(_) => Self::Damaged,
-        }
-    }
-}
-
-impl Slot {
-    fn of(name: &str) -> Option<Self> {
-        if let Some(step) = name.strip_prefix("step-") {
-            return parse_step(step).map(Self::Committed);
-        }
-        if let Some(rest) = name.strip_prefix(".old-step-") {
-            let (step, _) = rest.split_once('-')?;
-            return parse_step(step).map(Self::SetAside);
-        }
-        if name.starts_with(".tmp-step-") {
-            return Some(Self::Unfinished);
-        }
-        name.starts_with(".trash-step-").then_some(Self::Trash)
-    }
-}
-
-/// A step in the one form that we write.
-fn parse_step(text: &str) -> Option<u64> {
-    let step: u64 = text.parse().ok()?;
-    (step.to_string() == text).then_some(step)
 }
 
 impl CheckpointStore {
@@ -244,73 +193,6 @@ impl CheckpointStore {
         }
     }
 
-    /// Removes all checkpoints but the newest `keep_last` and those of `keep_steps`; returns the removed steps.
-    ///
-    /// If none of those kept is whole, the newest whole one is kept too (with newer ones that cannot be read now),
-    /// and all of them if none is whole, so the last whole one is never removed. What interrupted writes left behind goes as well.
-    ///
-    /// # Errors
-    /// [`CheckpointError::Io`]; some may be removed by then, never the last whole one.
-    pub fn retain(&self, keep_last: usize, keep_steps: &[u64]) -> Result<Vec<u64>> {
-        let mut committed = self.lock();
-        self.settle(&committed)?;
-        let steps = self.committed_steps()?;
-        let keep = |i: usize, step: u64| i < keep_last || keep_steps.contains(&step);
-        let (mut kept, mut removed) = (Vec::new(), Vec::new());
-        for (i, &step) in steps.iter().enumerate() {
-            if keep(i, step) {
-                &mut kept
-            } else {
-                &mut removed
-            }
-            .push(step);
-        }
-        if removed.is_empty() {
-            return Ok(removed);
-        }
-        let found = |step: u64| self.check(step, &committed);
-        if !kept.iter().any(|&step| found(step) == Found::Whole) {
-            let mut whole = None;
-            let mut unreadable = Vec::new();
-            for &step in &removed {
-                match found(step) {
-                    Found::Whole => whole = Some(step),
-                    Found::Unreadable => unreadable.push(step),
-                    Found::Damaged => {}
-                }
-                if whole.is_some() {
-                    break;
-                }
-            }
-            // Reading may fail now and work later: what may be whole stays.
-            let Some(whole) = whole else {
-                return Ok(Vec::new());
-            };
-            removed.retain(|step| *step != whole && !unreadable.contains(step));
-        }
-        for &step in removed.iter().rev() {
-            let (path, trash) = (
-                self.dir.join(format!("step-{step}")),
-                self.private(".trash", step),
-            );
-            self.rename(&path, &trash)?;
-            committed.remove(&step);
-            // The name goes before the bytes do, also on the disk.
-            self.sync_dir(&self.dir)?;
-            self.remove(&trash)?;
-        }
-        Ok(removed)
-    }
-
-    /// Removes what interrupted writes and removals left behind, and returns it. Saving does the same.
-    ///
-    /// # Errors
-    /// [`CheckpointError::Io`].
-    pub fn clean_leftovers(&self) -> Result<Vec<PathBuf>> {
-        let committed = self.lock();
-        self.settle(&committed)
-    }
-
     fn lock(&self) -> MutexGuard<'_, BTreeSet<u64>> {
         // The set is valid after any panic: steps are only ever inserted whole.
         self.committed
@@ -347,65 +229,6 @@ impl CheckpointStore {
         }
         steps.sort_unstable_by(|a, b| b.cmp(a));
         Ok(steps)
-    }
-
-    /// What `step-N` turns out to be. What this store committed itself is not read again.
-    fn check(&self, step: u64, committed: &BTreeSet<u64>) -> Found {
-        let own = committed.contains(&step);
-        let depth = if own { Depth::Lengths } else { Depth::Digests };
-        Found::of(verify(
-            &*self.fs,
-            &self.dir.join(format!("step-{step}")),
-            step,
-            depth,
-        ))
-    }
-
-    /// Ends what an interruption left half done: one set aside comes back unless its successor is whole, the rest goes.
-    /// What cannot be read now is left alone, it may be whole.
-    fn settle(&self, committed: &BTreeSet<u64>) -> Result<Vec<PathBuf>> {
-        let mut removed = Vec::new();
-        for (slot, path) in self.slots()? {
-            let stays = match slot {
-                Slot::Committed(_) => true,
-                Slot::Unfinished | Slot::Trash => false,
-                Slot::SetAside(step) => match self.check(step, committed) {
-                    Found::Whole => false,
-                    Found::Unreadable => true,
-                    Found::Damaged => {
-                        match Found::of(verify(&*self.fs, &path, step, Depth::Digests)) {
-                            Found::Whole => {
-                                removed.extend(self.restore(step, &path)?);
-                                true
-                            }
-                            Found::Unreadable => true,
-                            Found::Damaged => false,
-                        }
-                    }
-                },
-            };
-            if !stays {
-                self.remove(&path)?;
-                removed.push(path);
-            }
-        }
-        Ok(removed)
-    }
-
-    /// Brings back the checkpoint set aside under `path`; returns what was in its place.
-    fn restore(&self, step: u64, path: &Path) -> Result<Option<PathBuf>> {
-        let target = self.dir.join(format!("step-{step}"));
-        let trash = self.private(".trash", step);
-        let displaces = self.exists(&target)?;
-        if displaces {
-            self.rename(&target, &trash)?;
-        }
-        self.rename(path, &target)?;
-        self.sync_dir(&self.dir)?;
-        if displaces {
-            self.remove(&trash)?;
-        }
-        Ok(displaces.then_some(target))
     }
 
     /// Writes all files and the manifest into a new directory and syncs them.
@@ -525,30 +348,5 @@ impl CheckpointStore {
         self.fs
             .sync_dir(path)
             .map_err(CheckpointError::io(path, "sync"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_our_own_names_are_slots() {
-        assert_eq!(Slot::of("step-50"), Some(Slot::Committed(50)));
-        assert_eq!(Slot::of(".old-step-50-17"), Some(Slot::SetAside(50)));
-        assert_eq!(Slot::of(".tmp-step-50-17"), Some(Slot::Unfinished));
-        assert_eq!(Slot::of(".trash-step-50-17"), Some(Slot::Trash));
-        for other in [
-            "step-050",
-            "step-+5",
-            "step--5",
-            "step-",
-            "step-5x",
-            "step-18446744073709551616",
-            "best",
-            ".old-step-5",
-        ] {
-            assert_eq!(Slot::of(other), None, "{other}");
-        }
     }
 }

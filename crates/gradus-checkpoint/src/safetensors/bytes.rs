@@ -62,7 +62,7 @@ fn encode<T: Stored, E>(
     let mut buffer = vec![0u8; tensor.numel().min(per_chunk) * size];
     if let Some(elements) = view.as_slice() {
         for chunk in elements.chunks(per_chunk) {
-            let out = &mut buffer[..chunk.len() * size];
+            let out = &mut buffer[..size_of_val(chunk)];
             for (out, &x) in out.chunks_exact_mut(size).zip(chunk) {
                 x.put(out);
             }

@@ -282,9 +282,8 @@ impl<'de> Visitor<'de> for HeaderSeed<'_> {
                     return Err(refuse(fault, FormatFault::DuplicateName { tensor: name }));
                 }
                 let metadata = map.next_value_seed(MetadataSeed { fault });
-                raw.metadata = Some(metadata.map_err(|error| {
+                raw.metadata = Some(metadata.inspect_err(|_| {
                     self.fault.get_or_insert(FormatFault::MetadataType);
-                    error
                 })?);
                 continue;
             }
@@ -292,12 +291,11 @@ impl<'de> Visitor<'de> for HeaderSeed<'_> {
                 return Err(refuse(fault, FormatFault::TooManyTensors));
             }
             let seed = EntrySeed { name: &name, fault };
-            let (dtype, dims, offsets) = map.next_value_seed(seed).map_err(|error| {
+            let (dtype, dims, offsets) = map.next_value_seed(seed).inspect_err(|_| {
                 let fault = || FormatFault::EntryType {
                     tensor: name.clone(),
                 };
                 self.fault.get_or_insert_with(fault);
-                error
             })?;
             raw.entries.push(RawEntry {
                 name,
@@ -336,10 +334,9 @@ impl<'de> Visitor<'de> for MetadataSeed<'_> {
             if metadata.contains_key(&key) {
                 return Err(refuse(self.fault, FormatFault::DuplicateMetadata { key }));
             }
-            let value = map.next_value::<String>().map_err(|error| {
+            let value = map.next_value::<String>().inspect_err(|_| {
                 let fault = || FormatFault::MetadataValue { key: key.clone() };
                 self.fault.get_or_insert_with(fault);
-                error
             })?;
             metadata.insert(key, value);
         }
@@ -370,13 +367,12 @@ impl EntrySeed<'_> {
             };
             return Err(refuse(self.fault, fault));
         }
-        *slot = Some(map.next_value_seed(seed).map_err(|error| {
+        *slot = Some(map.next_value_seed(seed).inspect_err(|_| {
             self.fault.get_or_insert_with(|| FormatFault::FieldType {
                 tensor: tensor(),
                 field,
                 expected,
             });
-            error
         })?);
         Ok(())
     }
