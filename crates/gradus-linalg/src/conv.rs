@@ -131,7 +131,7 @@ impl Geometry {
     /// Measured on 2 cores Zen 3 (`benches/conv.rs`): 64 → 64 channels of 8 × 8 equal, 4 × 4 lose 2 ×, 16 × 16 gain 1.3 ×.
     fn suits_direct(&self) -> bool {
         let phases = self.stride[0].min(self.kernel[0]) * self.stride[1].min(self.kernel[1]);
-        if phases > 16 {
+        if phases > 16 || self.c_in == 0 {
             return false;
         }
         let pitch = self.output[1] + (self.kernel[1] - 1) * self.dilation[1] / self.stride[1];
@@ -311,7 +311,7 @@ pub fn conv2d_grad_bias<T: Float>(dst: &mut [T], grad_out: View<'_, T>) {
             let mut sum = 0.0;
             for n in 0..batch {
                 if images.rows_merge([height, width]) && images.is_unit() {
-                    sum += sum_row(images.run(n, channel, height * width));
+                    sum += crate::pool::sum(images.run(n, channel, height * width));
                 } else {
                     sum += (0..height)
                         .flat_map(|y| (0..width).map(move |x| (y, x)))
@@ -322,30 +322,6 @@ pub fn conv2d_grad_bias<T: Float>(dst: &mut [T], grad_out: View<'_, T>) {
             *dst = T::from_f64(sum);
         }
     });
-}
-
-/// Sum of a slice: 16 lanes over blocks of 1024, blocks in f64.
-fn sum_row<T: Float>(row: &[T]) -> f64 {
-    crate::simd::dispatch(
-        #[inline(always)]
-        || {
-            let mut total = 0.0;
-            for block in row.chunks(1024) {
-                let mut lanes = [T::ZERO; 16];
-                let (full, tail) = block.as_chunks::<16>();
-                for part in full {
-                    for l in 0..16 {
-                        lanes[l] += part[l];
-                    }
-                }
-                for (lane, &v) in lanes.iter_mut().zip(tail) {
-                    *lane += v;
-                }
-                total += lanes.iter().map(|v| v.to_f64()).sum::<f64>();
-            }
-            total
-        },
-    )
 }
 
 #[track_caller]

@@ -1,1 +1,570 @@
-//! Normalisation kernels.
+//! Normalisation: batch norm over `(N, C, S)`, layer norm and RMS norm over rows, each forward and backward.
+//!
+//! Moments are sums in f64 of differences from a nearby value, so that a mean far from 0 costs no digits. Channels and rows are summed
+//! in a fixed order: the bits are the same for any number of threads.
+//! Dims: N batch, C channels, S positions of a channel (H · W), R rows, D row length.
+
+use crate::float::Float;
+use crate::scratch::{SharedMut, with_scratch};
+use crate::simd::dispatch;
+use crate::threads::{for_each_block, for_each_chunk_mut};
+
+/// Elements of one parallel block at least (measured: 10 µs of work; smaller blocks lose to the hand-over).
+const MIN_BLOCK_ELEMENTS: usize = 1 << 15;
+/// Rows whose parameter gradients are summed together before blocks are added in order.
+const ROWS: usize = 64;
+/// Independent partial sums of a reduction.
+const LANES: usize = 8;
+
+/// Σ of `f(i)` (two values) over `0..n`, in [`LANES`] lanes of f64.
+#[inline(always)]
+fn sums(n: usize, f: impl Fn(usize) -> (f64, f64)) -> (f64, f64) {
+    let (mut a, mut b) = ([0.0; LANES], [0.0; LANES]);
+    let full = n / LANES * LANES;
+    let mut i = 0;
+    while i < full {
+        for l in 0..LANES {
+            let (x, y) = f(i + l);
+            a[l] += x;
+            b[l] += y;
+        }
+        i += LANES;
+    }
+    for l in 0..n - full {
+        let (x, y) = f(full + l);
+        a[l] += x;
+        b[l] += y;
+    }
+    let tree = |v: [f64; LANES]| ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1] + v[5]) + (v[3] + v[7]));
+    (tree(a), tree(b))
+}
+
+/// `(Σ (x - shift), Σ (x - shift)²)`
+#[inline(always)]
+fn moments<T: Float>(x: &[T], shift: f64) -> (f64, f64) {
+    sums(x.len(), |i| {
+        let d = x[i].to_f64() - shift;
+        (d, d * d)
+    })
+}
+
+/// `(Σ g, Σ g · (x - mean))`
+#[inline(always)]
+fn grad_sums<T: Float>(g: &[T], x: &[T], mean: f64) -> (f64, f64) {
+    let x = &x[..g.len()];
+    sums(g.len(), |i| {
+        let grad = g[i].to_f64();
+        (grad, grad * (x[i].to_f64() - mean))
+    })
+}
+
+/// Mean and biased variance from the sums of differences.
+fn finish((first, second): (f64, f64), shift: f64, count: f64) -> (f64, f64) {
+    let mean = first / count;
+    let variance = second / count - mean * mean;
+    // Rounding may leave -1e-17; NaN must stay (`f64::max` would hide it).
+    (shift + mean, if variance < 0.0 { 0.0 } else { variance })
+}
+
+/// `1 / √(variance + eps)`; a variance that is not a number stays so.
+fn inverse_std(variance: f64, eps: f64) -> f64 {
+    1.0 / (variance + eps).sqrt()
+}
+
+/// Channels of one parallel block.
+fn channel_block([n, _, s]: [usize; 3]) -> usize {
+    (MIN_BLOCK_ELEMENTS / (n * s).max(1)).max(1)
+}
+
+/// What [`batch_norm`] leaves for its gradient and for the running statistics, each `(C,)`.
+#[derive(Debug)]
+pub struct BatchStats<'a, T> {
+    /// Mean of each channel.
+    pub mean: &'a mut [T],
+    /// `1 / √(var + eps)` of each channel.
+    pub inv_std: &'a mut [T],
+    /// Biased variance of each channel; the unbiased one is this · `m / (m - 1)` with `m = N · S`.
+    pub var: &'a mut [T],
+}
+
+/// Scale and shift of each channel or column; `None` is 1 and 0.
+#[derive(Clone, Copy, Debug)]
+pub struct Affine<'a, T> {
+    /// γ
+    pub weight: Option<&'a [T]>,
+    /// β
+    pub bias: Option<&'a [T]>,
+}
+
+impl<T: Float> Affine<'_, T> {
+    fn scale(&self, i: usize) -> f64 {
+        self.weight.map_or(1.0, |w| w[i].to_f64())
+    }
+
+    fn shift(&self, i: usize) -> f64 {
+        self.bias.map_or(0.0, |b| b[i].to_f64())
+    }
+}
+
+/// Batch norm with the statistics of this batch: `(x - mean) · inv_std · γ + β`; `(N, C, S)` contiguous; as PyTorch's in training.
+///
+/// # Numerics
+/// Moments in f64 around each channel's first value; the rest in the dtype.
+///
+/// # Panics
+/// If lengths do not fit `dims`: a bug of the caller, ops have validated them.
+pub fn batch_norm<T: Float>(
+    dst: &mut [T],
+    stats: BatchStats<'_, T>,
+    x: &[T],
+    affine: Affine<'_, T>,
+    eps: f64,
+    dims: [usize; 3],
+) {
+    let [n, c, s] = dims;
+    assert!(
+        x.len() == n * c * s && dst.len() == x.len(),
+        "batch_norm: lengths do not fit the shape"
+    );
+    let [mean, inv_std, var] = [stats.mean, stats.inv_std, stats.var].map(SharedMut::new);
+    let out = SharedMut::new(dst);
+    for_each_block(c, channel_block(dims), |_, channels| {
+        // SAFETY: each channel belongs to one block.
+        let (mean, inv_std, var) = unsafe {
+            (
+                mean.range(channels.clone()),
+                inv_std.range(channels.clone()),
+                var.range(channels.clone()),
+            )
+        };
+        for (i, channel) in channels.enumerate() {
+            let plane = |image: usize| (image * c + channel) * s..(image * c + channel + 1) * s;
+            let shift = if n * s > 0 {
+                x[plane(0).start].to_f64()
+            } else {
+                0.0
+            };
+            let mut total = (0.0, 0.0);
+            dispatch(
+                #[inline(always)]
+                || {
+                    for image in 0..n {
+                        let (first, second) = moments(&x[plane(image)], shift);
+                        total = (total.0 + first, total.1 + second);
+                    }
+                },
+            );
+            let (m, v) = finish(total, shift, (n * s) as f64);
+            let inverse = inverse_std(v, eps);
+            (mean[i], inv_std[i], var[i]) = (T::from_f64(m), T::from_f64(inverse), T::from_f64(v));
+            let scale = T::from_f64(inverse * affine.scale(channel));
+            for image in 0..n {
+                // SAFETY: each channel belongs to one block.
+                let dst = unsafe { out.range(plane(image)) };
+                shift_and_scale(
+                    dst,
+                    &x[plane(image)],
+                    mean[i],
+                    scale,
+                    T::from_f64(affine.shift(channel)),
+                );
+            }
+        }
+    });
+}
+
+/// `dst = (x - mean) · scale + shift`
+fn shift_and_scale<T: Float>(dst: &mut [T], x: &[T], mean: T, scale: T, shift: T) {
+    dispatch(
+        #[inline(always)]
+        || {
+            for (d, &x) in dst.iter_mut().zip(x) {
+                *d = (x - mean).mul_add(scale, shift);
+            }
+        },
+    );
+}
+
+/// Batch norm with given statistics: `(x - mean) / √(var + eps) · γ + β`; `(N, C, S)` contiguous; as PyTorch's in evaluation.
+///
+/// # Panics
+/// If lengths do not fit `dims`: a bug of the caller.
+pub fn batch_norm_eval<T: Float>(
+    dst: &mut [T],
+    x: &[T],
+    mean: &[T],
+    var: &[T],
+    affine: Affine<'_, T>,
+    eps: f64,
+    dims: [usize; 3],
+) {
+    let [n, c, s] = dims;
+    assert!(
+        x.len() == n * c * s && dst.len() == x.len(),
+        "batch_norm_eval: lengths do not fit the shape"
+    );
+    let block = (MIN_BLOCK_ELEMENTS / s.max(1)).max(1);
+    for_each_chunk_mut(dst, block * s, |chunk, dst| {
+        for (i, dst) in dst.chunks_exact_mut(s).enumerate() {
+            let plane = chunk * block + i;
+            let channel = plane % c;
+            let scale =
+                T::from_f64(inverse_std(var[channel].to_f64(), eps) * affine.scale(channel));
+            let shift = T::from_f64(affine.shift(channel));
+            shift_and_scale(dst, &x[plane * s..][..s], mean[channel], scale, shift);
+        }
+    });
+}
+
+/// Gradients of batch norm; `dst` is for `x`, `(N, C, S)`; `grad_weight` and `grad_bias` are `(C,)`.
+///
+/// `batch_stats` says whether `mean` and `inv_std` came from `x` (training) or were given. All three gradients are written; in
+/// training `grad_x = γ · inv_std · (g - mean(g) - x̂ · mean(g · x̂))`.
+///
+/// # Panics
+/// If lengths do not fit `dims`: a bug of the caller.
+pub fn batch_norm_backward<T: Float>(
+    dst: &mut [T],
+    grad_weight: &mut [T],
+    grad_bias: &mut [T],
+    grad_out: &[T],
+    x: &[T],
+    mean: &[T],
+    inv_std: &[T],
+    weight: Option<&[T]>,
+    batch_stats: bool,
+    dims: [usize; 3],
+) {
+    let [n, c, s] = dims;
+    assert!(
+        x.len() == n * c * s && dst.len() == x.len() && grad_out.len() == x.len(),
+        "batch_norm_backward: lengths"
+    );
+    let affine = Affine { weight, bias: None };
+    let (out, weights, biases) = (
+        SharedMut::new(dst),
+        SharedMut::new(grad_weight),
+        SharedMut::new(grad_bias),
+    );
+    for_each_block(c, channel_block(dims), |_, channels| {
+        for channel in channels {
+            let plane = |image: usize| (image * c + channel) * s..(image * c + channel + 1) * s;
+            let (m, inverse) = (mean[channel].to_f64(), inv_std[channel].to_f64());
+            let mut total = (0.0, 0.0);
+            dispatch(
+                #[inline(always)]
+                || {
+                    for image in 0..n {
+                        let (first, second) =
+                            grad_sums(&grad_out[plane(image)], &x[plane(image)], m);
+                        total = (total.0 + first, total.1 + second);
+                    }
+                },
+            );
+            // SAFETY: each channel belongs to one block.
+            let (weights, biases) = unsafe {
+                (
+                    weights.range(channel..channel + 1),
+                    biases.range(channel..channel + 1),
+                )
+            };
+            (weights[0], biases[0]) = (T::from_f64(total.1 * inverse), T::from_f64(total.0));
+            let count = (n * s) as f64;
+            let scale = T::from_f64(affine.scale(channel) * inverse);
+            let (slope, offset) = if batch_stats {
+                (
+                    T::from_f64(total.1 / count * inverse * inverse),
+                    T::from_f64(total.0 / count),
+                )
+            } else {
+                (T::ZERO, T::ZERO)
+            };
+            for image in 0..n {
+                // SAFETY: each channel belongs to one block.
+                let dst = unsafe { out.range(plane(image)) };
+                let (grad, x) = (&grad_out[plane(image)], &x[plane(image)]);
+                dispatch(
+                    #[inline(always)]
+                    || {
+                        for ((d, &g), &x) in dst.iter_mut().zip(grad).zip(x) {
+                            *d = if batch_stats {
+                                (g - offset - (x - mean[channel]) * slope) * scale
+                            } else {
+                                g * scale
+                            };
+                        }
+                    },
+                );
+            }
+        }
+    });
+}
+
+/// Layer norm of each row: `(x - mean) · rstd · γ + β`; `(R, D)` contiguous, γ and β `(D,)`, `mean` and `rstd` `(R,)`.
+///
+/// # Numerics
+/// Moments in f64 around each row's first value; the rest in the dtype.
+///
+/// # Panics
+/// If lengths do not fit: a bug of the caller, ops have validated them.
+pub fn layer_norm<T: Float>(
+    dst: &mut [T],
+    mean: &mut [T],
+    rstd: &mut [T],
+    x: &[T],
+    affine: Affine<'_, T>,
+    eps: f64,
+    row_len: usize,
+) {
+    row_norm(dst, Some(mean), rstd, x, affine, eps, row_len);
+}
+
+/// RMS norm of each row: `x · rstd · γ`, `rstd = 1 / √(mean(x²) + eps)`; `(R, D)` contiguous, γ `(D,)`, `rstd` `(R,)`; arXiv:1910.07467.
+///
+/// # Panics
+/// If lengths do not fit: a bug of the caller.
+pub fn rms_norm<T: Float>(
+    dst: &mut [T],
+    rstd: &mut [T],
+    x: &[T],
+    weight: Option<&[T]>,
+    eps: f64,
+    row_len: usize,
+) {
+    row_norm(
+        dst,
+        None,
+        rstd,
+        x,
+        Affine { weight, bias: None },
+        eps,
+        row_len,
+    );
+}
+
+fn row_norm<T: Float>(
+    dst: &mut [T],
+    mean: Option<&mut [T]>,
+    rstd: &mut [T],
+    x: &[T],
+    affine: Affine<'_, T>,
+    eps: f64,
+    row_len: usize,
+) {
+    let rows = rstd.len();
+    assert!(
+        x.len() == rows * row_len && dst.len() == x.len(),
+        "row norm: lengths do not fit the shape"
+    );
+    assert!(
+        mean.as_ref().is_none_or(|m| m.len() == rows),
+        "row norm: one mean per row"
+    );
+    let (out, mean, rstd) = (
+        SharedMut::new(dst),
+        mean.map(SharedMut::new),
+        SharedMut::new(rstd),
+    );
+    let block = (MIN_BLOCK_ELEMENTS / row_len.max(1)).max(1);
+    for_each_block(rows, block, |_, range| {
+        for row in range {
+            // SAFETY: each row belongs to one block.
+            let (dst, rstd) = unsafe {
+                (
+                    out.range(row * row_len..(row + 1) * row_len),
+                    rstd.range(row..row + 1),
+                )
+            };
+            let x = &x[row * row_len..][..row_len];
+            dispatch(
+                #[inline(always)]
+                || {
+                    let count = row_len as f64;
+                    let (m, v) = if mean.is_some() {
+                        let shift = x.first().map_or(0.0, |v| v.to_f64());
+                        finish(moments(x, shift), shift, count)
+                    } else {
+                        (0.0, moments(x, 0.0).1 / count)
+                    };
+                    rstd[0] = T::from_f64(inverse_std(v, eps));
+                    apply(dst, x, T::from_f64(m), rstd[0], affine);
+                    if let Some(mean) = &mean {
+                        // SAFETY: each row belongs to one block.
+                        let mean = unsafe { mean.range(row..row + 1) };
+                        mean[0] = T::from_f64(m);
+                    }
+                },
+            );
+        }
+    });
+}
+
+/// `dst = (x - mean) · rstd · γ + β` of one row.
+#[inline(always)]
+fn apply<T: Float>(dst: &mut [T], x: &[T], mean: T, rstd: T, affine: Affine<'_, T>) {
+    let n = dst.len().min(x.len());
+    let (dst, x) = (&mut dst[..n], &x[..n]);
+    match (affine.weight, affine.bias) {
+        (Some(w), Some(b)) => {
+            let (w, b) = (&w[..n], &b[..n]);
+            for i in 0..n {
+                dst[i] = ((x[i] - mean) * rstd).mul_add(w[i], b[i]);
+            }
+        }
+        (Some(w), None) => {
+            let w = &w[..n];
+            for i in 0..n {
+                dst[i] = (x[i] - mean) * rstd * w[i];
+            }
+        }
+        (None, bias) => {
+            for i in 0..n {
+                dst[i] = (x[i] - mean) * rstd + bias.map_or(T::ZERO, |b| b[i]);
+            }
+        }
+    }
+}
+
+/// Gradients of [`layer_norm`]; `dst` is for `x`, `(R, D)`; `grad_weight` and `grad_bias` are `(D,)`.
+///
+/// `grad_x = rstd · (g · γ - mean(g · γ) - x̂ · mean(g · γ · x̂))`, with `x̂ = (x - mean) · rstd`.
+///
+/// # Panics
+/// If lengths do not fit: a bug of the caller.
+pub fn layer_norm_backward<T: Float>(
+    dst: &mut [T],
+    grad_weight: &mut [T],
+    grad_bias: &mut [T],
+    grad_out: &[T],
+    x: &[T],
+    mean: &[T],
+    rstd: &[T],
+    weight: Option<&[T]>,
+) {
+    let rows = RowGrad {
+        grad_out,
+        x,
+        mean: Some(mean),
+        rstd,
+        weight,
+    };
+    rows.run(dst, grad_weight, Some(grad_bias));
+}
+
+/// Gradients of [`rms_norm`]; `dst` is for `x`, `(R, D)`; `grad_weight` is `(D,)`.
+///
+/// `grad_x = rstd · (g · γ - x̂ · mean(g · γ · x̂))`, with `x̂ = x · rstd`.
+///
+/// # Panics
+/// If lengths do not fit: a bug of the caller.
+pub fn rms_norm_backward<T: Float>(
+    dst: &mut [T],
+    grad_weight: &mut [T],
+    grad_out: &[T],
+    x: &[T],
+    rstd: &[T],
+    weight: Option<&[T]>,
+) {
+    RowGrad {
+        grad_out,
+        x,
+        mean: None,
+        rstd,
+        weight,
+    }
+    .run(dst, grad_weight, None);
+}
+
+/// Operands of the gradient of a row norm.
+struct RowGrad<'a, T> {
+    grad_out: &'a [T],
+    x: &'a [T],
+    mean: Option<&'a [T]>,
+    rstd: &'a [T],
+    weight: Option<&'a [T]>,
+}
+
+impl<T: Float> RowGrad<'_, T> {
+    fn run(&self, dst: &mut [T], grad_weight: &mut [T], grad_bias: Option<&mut [T]>) {
+        let (rows, len) = (self.rstd.len(), grad_weight.len());
+        assert!(
+            self.x.len() == rows * len
+                && self.grad_out.len() == rows * len
+                && dst.len() == rows * len,
+            "row norm: lengths"
+        );
+        let blocks = rows.div_ceil(ROWS);
+        with_scratch(blocks * 2 * len, |partial| {
+            partial.fill(T::ZERO);
+            let (out, parts) = (SharedMut::new(dst), SharedMut::new(partial));
+            for_each_block(rows, ROWS, |block, range| {
+                // SAFETY: each block of rows has its own partial sums and its own rows of dst.
+                let (parts, dst) = unsafe {
+                    (
+                        parts.range(block * 2 * len..(block + 1) * 2 * len),
+                        out.range(range.start * len..range.end * len),
+                    )
+                };
+                let (weights, biases) = parts.split_at_mut(len);
+                for (i, row) in range.enumerate() {
+                    self.row(&mut dst[i * len..][..len], weights, biases, row);
+                }
+            });
+            let total = |dst: &mut [T], skip: usize| {
+                for (i, d) in dst.iter_mut().enumerate() {
+                    let sum: f64 = (0..blocks)
+                        .map(|b| partial[(2 * b + skip) * len + i].to_f64())
+                        .sum();
+                    *d = T::from_f64(sum);
+                }
+            };
+            total(grad_weight, 0);
+            if let Some(grad_bias) = grad_bias {
+                total(grad_bias, 1);
+            }
+        });
+    }
+
+    /// One row: writes its `grad_x` and adds its part of the parameter gradients.
+    fn row(&self, dst: &mut [T], weights: &mut [T], biases: &mut [T], row: usize) {
+        let len = dst.len();
+        let (g, x) = (
+            &self.grad_out[row * len..][..len],
+            &self.x[row * len..][..len],
+        );
+        let (mean, rstd) = (self.mean.map_or(T::ZERO, |m| m[row]), self.rstd[row]);
+        dispatch(
+            #[inline(always)]
+            || {
+                let (weights, biases) = (&mut weights[..len], &mut biases[..len]);
+                match self.weight {
+                    Some(w) => {
+                        let w = &w[..len];
+                        for i in 0..len {
+                            dst[i] = g[i] * w[i];
+                        }
+                    }
+                    None => dst.copy_from_slice(g),
+                }
+                let (first, second) = grad_sums(dst, x, mean.to_f64());
+                let inverse = rstd.to_f64();
+                let offset = if self.mean.is_some() {
+                    T::from_f64(first / len as f64)
+                } else {
+                    T::ZERO
+                };
+                let slope = T::from_f64(second / len as f64 * inverse);
+                for i in 0..len {
+                    let normal = (x[i] - mean) * rstd;
+                    weights[i] = g[i].mul_add(normal, weights[i]);
+                    biases[i] += g[i];
+                    dst[i] = (dst[i] - offset - normal * slope) * rstd;
+                }
+            },
+        );
+    }
+}
+
+#[cfg(test)]
+#[path = "norm_tests.rs"]
+mod tests;

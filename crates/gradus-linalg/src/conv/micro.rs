@@ -7,6 +7,8 @@ use crate::float::Float;
 
 /// Output channels of a panel of weights.
 pub(super) const PANEL: usize = 6;
+/// Taps summed one after another before they join the total: keeps long f32 sums accurate.
+const RUN: usize = 512;
 
 /// A dtype whose registers pulp knows.
 trait Lanes: Float {
@@ -101,6 +103,42 @@ impl<T: Float> Forward<'_, T> {
         });
     }
 
+    /// Sums of a tile over some taps.
+    #[inline(always)]
+    fn tile<S: Simd, const R: usize, const V: usize>(
+        self,
+        simd: S,
+        p: usize,
+        offsets: &[usize],
+        weights: *const T,
+    ) -> [[T::Register<S>; V]; R]
+    where
+        T: Lanes,
+    {
+        let width = lanes::<S, T>();
+        let mut acc = [[T::splat(simd, T::ZERO); V]; R];
+        for (t, &offset) in offsets.iter().enumerate() {
+            // SAFETY: offset + p + V · width ≤ max(offsets) + span + SLACK (V · width ≤ SLACK), and the weights hold R per tap.
+            unsafe {
+                let source = self.copy.add(offset + p);
+                let mut x = [T::splat(simd, T::ZERO); V];
+                for v in 0..V {
+                    x[v] = source
+                        .add(v * width)
+                        .cast::<T::Register<S>>()
+                        .read_unaligned();
+                }
+                for r in 0..R {
+                    let weight = T::splat(simd, *weights.add(t * R + r));
+                    for v in 0..V {
+                        acc[r][v] = <T as Lanes>::mul_add(simd, x[v], weight, acc[r][v]);
+                    }
+                }
+            }
+        }
+        acc
+    }
+
     #[inline(always)]
     fn tiles<S: Simd, const R: usize, const V: usize>(self, simd: S)
     where
@@ -109,37 +147,30 @@ impl<T: Float> Forward<'_, T> {
         let width = lanes::<S, T>();
         let mut p = 0;
         while p < self.span {
-            let mut acc = [[T::splat(simd, T::ZERO); V]; R];
-            for r in 0..R {
-                acc[r] = [T::splat(simd, self.bias[r]); V];
-            }
-            for (t, &offset) in self.offsets.iter().enumerate() {
-                // SAFETY: offset + p + V · width ≤ max(offsets) + span + SLACK (V · width ≤ SLACK), and the weights hold R per tap.
-                unsafe {
-                    let source = self.copy.add(offset + p);
-                    let mut x = [T::splat(simd, T::ZERO); V];
+            for (part, offsets) in self.offsets.chunks(RUN).enumerate() {
+                // SAFETY: the weights hold R per tap, and this part's start at tap part · RUN.
+                let weights = unsafe { self.weights.add(part * RUN * R) };
+                let acc = self.tile::<S, R, V>(simd, p, offsets, weights);
+                for r in 0..R {
                     for v in 0..V {
-                        x[v] = source
-                            .add(v * width)
-                            .cast::<T::Register<S>>()
-                            .read_unaligned();
-                    }
-                    for r in 0..R {
-                        let weight = T::splat(simd, *self.weights.add(t * R + r));
-                        for v in 0..V {
-                            acc[r][v] = <T as Lanes>::mul_add(simd, x[v], weight, acc[r][v]);
+                        // SAFETY: row r < rows has span + SLACK writable elements.
+                        unsafe {
+                            let place = self
+                                .out
+                                .add(r * self.out_pitch + p + v * width)
+                                .cast::<T::Register<S>>();
+                            let start = if part == 0 {
+                                T::splat(simd, self.bias[r])
+                            } else {
+                                place.read_unaligned()
+                            };
+                            place.write_unaligned(<T as Lanes>::mul_add(
+                                simd,
+                                acc[r][v],
+                                T::splat(simd, T::ONE),
+                                start,
+                            ));
                         }
-                    }
-                }
-            }
-            for r in 0..R {
-                for v in 0..V {
-                    // SAFETY: row r < rows has span + SLACK writable elements.
-                    unsafe {
-                        self.out
-                            .add(r * self.out_pitch + p + v * width)
-                            .cast::<T::Register<S>>()
-                            .write_unaligned(acc[r][v]);
                     }
                 }
             }

@@ -10,6 +10,8 @@ use crate::simd::dispatch;
 const LANES: usize = 64;
 /// Rows summed together when the matrix is stored by columns; their partial sums stay in L1.
 const ROWS: usize = 256;
+/// Columns summed one after another before they join the total: keeps long f32 sums accurate.
+const COLUMNS: usize = 64;
 
 /// `dst[i] (+)= Σ_k a[i, k] · x[k]` where the columns of `a` and `x` have stride 1.
 ///
@@ -83,39 +85,20 @@ pub(super) unsafe fn by_columns<T: Float>(
     dispatch(
         #[inline(always)]
         || {
-            let mut sums = [T::ZERO; ROWS];
+            let (mut totals, mut sums) = ([T::ZERO; ROWS], [T::ZERO; ROWS]);
             for start in (0..m).step_by(ROWS) {
                 let rows = ROWS.min(m - start);
-                let sums = &mut sums[..rows];
-                sums.fill(T::ZERO);
-                let mut p = 0;
-                while p < k {
-                    let width = 4.min(k - p);
-                    let column = |c: usize| {
-                        // SAFETY: column p + c < k of a holds m ≥ start + rows readable elements at stride 1.
-                        unsafe { std::slice::from_raw_parts(a.at(start, p + c).ptr, rows) }
-                    };
-                    // SAFETY: p + c < k, so the element is one of x's k.
-                    let scale = |c: usize| unsafe { *x.at(p + c, 0).ptr };
-                    if width == 4 {
-                        let (c0, c1, c2, c3) = (column(0), column(1), column(2), column(3));
-                        let (x0, x1, x2, x3) = (scale(0), scale(1), scale(2), scale(3));
-                        for i in 0..rows {
-                            let sum = c0[i].mul_add(x0, sums[i]);
-                            let sum = c1[i].mul_add(x1, sum);
-                            sums[i] = c3[i].mul_add(x3, c2[i].mul_add(x2, sum));
-                        }
-                    } else {
-                        for c in 0..width {
-                            let (column, scale) = (column(c), scale(c));
-                            for i in 0..rows {
-                                sums[i] = column[i].mul_add(scale, sums[i]);
-                            }
-                        }
+                let (totals, sums) = (&mut totals[..rows], &mut sums[..rows]);
+                totals.fill(T::ZERO);
+                for first in (0..k).step_by(COLUMNS) {
+                    let columns = COLUMNS.min(k - first);
+                    // SAFETY: rows from start and columns from first lie inside the operands promised by the caller.
+                    unsafe { add_columns(sums, a.at(start, first), x.at(first, 0), columns) };
+                    for (total, &sum) in totals.iter_mut().zip(&*sums) {
+                        *total += sum;
                     }
-                    p += width;
                 }
-                for (i, &sum) in sums.iter().enumerate() {
+                for (i, &sum) in totals.iter().enumerate() {
                     let place = dst.at(start + i, 0).ptr;
                     // SAFETY: start + i < m, so the place is one of dst's m elements.
                     unsafe {
@@ -129,4 +112,34 @@ pub(super) unsafe fn by_columns<T: Float>(
             }
         },
     );
+}
+
+/// `sums[i] = Σ_p a[i, p] · x[p]` over a few columns of stride-1 rows.
+///
+/// # Safety
+/// `a` is readable as `(sums.len(), columns)` with row stride 1, `x` as `columns` elements at stride `x.rs`.
+#[inline(always)]
+unsafe fn add_columns<T: Float>(sums: &mut [T], a: Raw<T>, x: Raw<T>, columns: usize) {
+    let rows = sums.len();
+    // SAFETY: column p < columns of a holds `rows` readable elements at stride 1.
+    let column = |p: usize| unsafe { std::slice::from_raw_parts(a.at(0, p).ptr, rows) };
+    // SAFETY: p < columns, so the element is one of x's.
+    let scale = |p: usize| unsafe { *x.at(p, 0).ptr };
+    sums.fill(T::ZERO);
+    let mut p = 0;
+    while p + 4 <= columns {
+        let (c0, c1, c2, c3) = (column(p), column(p + 1), column(p + 2), column(p + 3));
+        let (x0, x1, x2, x3) = (scale(p), scale(p + 1), scale(p + 2), scale(p + 3));
+        for i in 0..rows {
+            let sum = c1[i].mul_add(x1, c0[i].mul_add(x0, sums[i]));
+            sums[i] = c3[i].mul_add(x3, c2[i].mul_add(x2, sum));
+        }
+        p += 4;
+    }
+    for p in p..columns {
+        let (column, scale) = (column(p), scale(p));
+        for i in 0..rows {
+            sums[i] = column[i].mul_add(scale, sums[i]);
+        }
+    }
 }
