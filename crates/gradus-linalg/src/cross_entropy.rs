@@ -13,7 +13,7 @@ use gradus_tensor::View;
 use crate::float::Float;
 use crate::reader::{BLOCK, Dims, Reader, step};
 use crate::simd::dispatch;
-use crate::softmax::{row_logsumexp, rows_per_task, shift, sum_by};
+use crate::softmax::{map_row, row_logsumexp, rows_per_task, shift, sum_by};
 use crate::threads::{Rows, for_each_split};
 
 /// Parameters of the loss, as PyTorch's.
@@ -222,9 +222,12 @@ pub fn cross_entropy_backward<T: Float>(
                     dispatch(
                         #[inline(always)]
                         || {
-                            for (d, &x) in dst.iter_mut().zip(part) {
-                                *d = ((x - high) - low).exp() * scale;
-                            }
+                            map_row(
+                                dst,
+                                part,
+                                #[inline(always)]
+                                |x| ((x - high) - low).exp() * scale,
+                            );
                         },
                     );
                     if s != 0.0 {

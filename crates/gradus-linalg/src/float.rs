@@ -1,7 +1,7 @@
 //! The two compute dtypes: constants, arithmetic and elementary functions of f32 and f64, for generic kernels.
 //!
-//! For `f32` the common functions (`exp exp_m1 ln ln_1p tanh sigmoid erf`) are branch-free polynomials of [`crate::math`],
-//! at most 1.5 ULP from the true value, which vectorise inside [`crate::simd::dispatch`]. The rest, and everything for
+//! For `f32` the common functions (`exp exp_m1 ln ln_1p powf tanh sigmoid erf`) are branch-free polynomials of [`crate::math`],
+//! at most 1.5 ULP from the true value (`sigmoid` 2.5), which vectorise inside [`crate::simd::dispatch`]. The rest, and everything for
 //! `f64`, is the `libm` crate: pure Rust, so all machines give equal bits. `sqrt` is correctly rounded.
 //!
 //! In generic code `x.exp()` is this trait's; on a concrete `f32` Rust picks the standard library's: write
@@ -211,7 +211,7 @@ impl Float for f32 {
     }
     #[inline(always)]
     fn powf(self, y: Self) -> Self {
-        libm::powf(self, y)
+        math::powf(self, y)
     }
     #[inline(always)]
     fn tanh(self) -> Self {

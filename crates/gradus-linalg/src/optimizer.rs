@@ -87,8 +87,8 @@ impl Default for Adam {
 
 /// The gradient with its penalties, in PyTorch's order: sign of `maximize`, L2, then L1.
 #[inline(always)]
-fn penalised<T: Float>(grad: T, param: T, maximize: bool, weight_decay: T, l1: T) -> T {
-    let grad = if maximize { -grad } else { grad };
+fn penalised<T: Float>(grad: T, param: T, sign: T, weight_decay: T, l1: T) -> T {
+    let grad = grad * sign;
     let grad = if weight_decay == T::ZERO {
         grad
     } else {
@@ -98,6 +98,42 @@ fn penalised<T: Float>(grad: T, param: T, maximize: bool, weight_decay: T, l1: T
         grad
     } else {
         param.sign().mul_add(l1, grad)
+    }
+}
+
+/// The scalars of one SGD step, rounded once.
+#[derive(Clone, Copy)]
+struct SgdScalars<T> {
+    rate: T,
+    momentum: T,
+    share: T,
+    weight_decay: T,
+    l1: T,
+    sign: T,
+}
+
+impl<T: Float> SgdScalars<T> {
+    #[inline(always)]
+    fn plain(self, param: &mut [T], grad: &[T]) {
+        for (p, &g) in param.iter_mut().zip(grad) {
+            let g = penalised(g, *p, self.sign, self.weight_decay, self.l1);
+            *p = g.mul_add(self.rate, *p);
+        }
+    }
+
+    #[inline(always)]
+    fn with_velocity<const NESTEROV: bool>(self, param: &mut [T], grad: &[T], velocity: &mut [T]) {
+        for ((p, &g), v) in param.iter_mut().zip(grad).zip(velocity) {
+            let g = penalised(g, *p, self.sign, self.weight_decay, self.l1);
+            let new = g.mul_add(self.share, *v * self.momentum);
+            *v = new;
+            let direction = if NESTEROV {
+                new.mul_add(self.momentum, g)
+            } else {
+                new
+            };
+            *p = direction.mul_add(self.rate, *p);
+        }
     }
 }
 
@@ -113,56 +149,42 @@ pub fn sgd_step<T: Float>(
     options: &Sgd,
 ) {
     debug_assert_eq!(param.len(), grad.len());
-    let Sgd {
-        nesterov, maximize, ..
-    } = *options;
-    let [rate, momentum, weight_decay, l1] = [
-        -options.lr,
-        options.momentum,
-        options.weight_decay,
-        options.l1,
-    ]
-    .map(T::from_f64);
-    let share = T::from_f64(1.0 - options.dampening);
-    match velocity {
-        None => for_each_split((param, grad), CHUNK, |_, (param, grad)| {
+    let s = SgdScalars {
+        rate: T::from_f64(-options.lr),
+        momentum: T::from_f64(options.momentum),
+        share: T::from_f64(if first { 1.0 } else { 1.0 - options.dampening }),
+        weight_decay: T::from_f64(options.weight_decay),
+        l1: T::from_f64(options.l1),
+        sign: if options.maximize { -T::ONE } else { T::ONE },
+    };
+    let Some(velocity) = velocity else {
+        return for_each_split((param, grad), CHUNK, |_, (param, grad)| {
             dispatch(
                 #[inline(always)]
-                || {
-                    for (p, &g) in param.iter_mut().zip(grad) {
-                        let g = penalised(g, *p, maximize, weight_decay, l1);
-                        *p = g.mul_add(rate, *p);
-                    }
-                },
+                || s.plain(param, grad),
             );
-        }),
-        Some(velocity) => for_each_split(
-            (param, grad, velocity),
-            CHUNK,
-            |_, (param, grad, velocity)| {
+        });
+    };
+    for_each_split(
+        (param, grad, velocity),
+        CHUNK,
+        |_, (param, grad, velocity)| {
+            if first {
+                velocity.fill(T::ZERO);
+            }
+            if options.nesterov {
                 dispatch(
                     #[inline(always)]
-                    || {
-                        for ((p, &g), v) in param.iter_mut().zip(grad).zip(velocity) {
-                            let g = penalised(g, *p, maximize, weight_decay, l1);
-                            let new = if first {
-                                g
-                            } else {
-                                g.mul_add(share, *v * momentum)
-                            };
-                            *v = new;
-                            let direction = if nesterov {
-                                new.mul_add(momentum, g)
-                            } else {
-                                new
-                            };
-                            *p = direction.mul_add(rate, *p);
-                        }
-                    },
+                    || s.with_velocity::<true>(param, grad, velocity),
                 );
-            },
-        ),
-    }
+            } else {
+                dispatch(
+                    #[inline(always)]
+                    || s.with_velocity::<false>(param, grad, velocity),
+                );
+            }
+        },
+    );
 }
 
 /// The scalars of one Adam step, computed in f64 as PyTorch does and rounded once.
@@ -178,7 +200,7 @@ struct AdamScalars<T> {
     root: T,
     eps: T,
     rate: T,
-    maximize: bool,
+    sign: T,
 }
 
 impl<T: Float> AdamScalars<T> {
@@ -209,14 +231,14 @@ impl<T: Float> AdamScalars<T> {
             root: T::from_f64((1.0 - power(options.beta2)).sqrt()),
             eps: T::from_f64(options.eps),
             rate: T::from_f64(-(options.lr / (1.0 - power(options.beta1)))),
-            maximize: options.maximize,
+            sign: if options.maximize { -T::ONE } else { T::ONE },
         }
     }
 
     /// Updates the moments; returns the decayed parameter.
     #[inline(always)]
     fn moments(&self, param: T, grad: T, m: &mut T, v: &mut T) -> T {
-        let grad = penalised(grad, param, self.maximize, self.l2, self.l1);
+        let grad = penalised(grad, param, self.sign, self.l2, self.l1);
         let base = if self.first_is_small { *m } else { grad };
         *m = self.first.mul_add(grad - *m, base);
         *v = *v * self.beta2 + (self.second * grad) * grad;

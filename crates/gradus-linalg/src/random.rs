@@ -115,8 +115,8 @@ fn fill<T: Draw>(
     dst: &mut [T],
     philox: &Philox,
     step: u64,
-    draw: impl Fn(&Words, &mut [T; 64]) + Copy + Sync,
-    f: impl Fn(T) -> T + Copy + Sync,
+    draw: impl Fn(&Words, &mut [T; 64]) + Sync,
+    f: impl Fn(T) -> T + Sync,
 ) {
     let group = GROUP * T::PER_BLOCK;
     for_each_split(dst, CHUNK, |start, dst| {
@@ -143,7 +143,8 @@ pub fn fill_uniform<T: Draw>(dst: &mut [T], philox: &Philox, step: u64, low: T, 
         dst,
         philox,
         step,
-        T::uniform,
+        #[inline(always)]
+        |words, out| T::uniform(words, out),
         #[inline(always)]
         move |u| {
             let x = u.mul_add(width, low);
@@ -158,7 +159,8 @@ pub fn fill_normal<T: Draw>(dst: &mut [T], philox: &Philox, step: u64, mean: T, 
         dst,
         philox,
         step,
-        T::normal,
+        #[inline(always)]
+        |words, out| T::normal(words, out),
         #[inline(always)]
         move |z| z.mul_add(std, mean),
     );
@@ -170,7 +172,8 @@ pub fn fill_bernoulli<T: Draw>(dst: &mut [T], philox: &Philox, step: u64, p: T) 
         dst,
         philox,
         step,
-        T::uniform,
+        #[inline(always)]
+        |words, out| T::uniform(words, out),
         #[inline(always)]
         move |u| if u < p { T::ONE } else { T::ZERO },
     );
@@ -191,10 +194,17 @@ pub fn fill_truncated_normal<T: Draw>(
     // erf of the bounds, that is 2·cdf - 1
     let edge = |x: f64| libm::erf((x - mean) / (std * std::f64::consts::SQRT_2));
     let (from, to) = (edge(low), edge(high));
-    fill(dst, philox, step, T::uniform, move |u| {
-        let z = erfinv(from + (to - from) * u.to_f64()) * std::f64::consts::SQRT_2;
-        T::from_f64((mean + std * z).clamp(low, high.max(low)))
-    });
+    fill(
+        dst,
+        philox,
+        step,
+        #[inline(always)]
+        |words, out| T::uniform(words, out),
+        move |u| {
+            let z = erfinv(from + (to - from) * u.to_f64()) * std::f64::consts::SQRT_2;
+            T::from_f64((mean + std * z).clamp(low, high.max(low)))
+        },
+    );
 }
 
 /// `dst[i] = x[i] / (1 - p)` where element `i` is kept (probability `1 - p`), else 0. The same call on the gradient is backward.

@@ -215,12 +215,37 @@ fn reduce<T: Float, F: Fold<T>>(
     }
     let plan = Plan::new(&x, axes);
     debug_assert_eq!(dst.len(), plan.kept.numel());
+    if plan.reduced.rank == 0 {
+        return convert::<T, F>(dst, &plan, &finish);
+    }
     let (columns, column_stride) = plan.kept.inner();
-    if column_stride == 1 && columns >= 4 && plan.reduced.rank > 0 && plan.reduced.inner().1 != 1 {
+    if column_stride == 1 && columns >= 4 && plan.reduced.inner().1 != 1 {
         reduce_columns::<T, F>(dst, &plan, &finish);
     } else {
         reduce_runs::<T, F>(dst, &plan, &finish);
     }
+}
+
+/// Groups of one element.
+fn convert<T: Float, F: Fold<T>>(
+    dst: &mut [T],
+    plan: &Plan<'_, T>,
+    finish: &(impl Fn(F::Acc) -> T + Sync),
+) {
+    for_each_split(dst, CHUNK, |start, mut d| {
+        let mut reader = plan.outputs();
+        reader.seek(start);
+        let mut buffer = [T::default(); BLOCK];
+        while !d.is_empty() {
+            let n = step(d.len(), &[reader.borrowable()]);
+            let (head, tail) = d.split_at_mut(n);
+            let xs = reader.next(n, &mut buffer);
+            head.iter_mut()
+                .zip(xs)
+                .for_each(|(d, &x)| *d = finish(F::push(F::INIT, x)));
+            d = tail;
+        }
+    });
 }
 
 /// Each output folds its own elements, which lie in runs or are gathered.

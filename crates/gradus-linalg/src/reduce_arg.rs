@@ -8,7 +8,7 @@ use gradus_tensor::View;
 use crate::float::Float;
 use crate::reader::{BLOCK, Dims, Reader, step};
 use crate::reduce::{Fold, Maximum, Minimum, fold_slice};
-use crate::simd::dispatch;
+use crate::simd::{LANES, dispatch};
 use crate::threads::{for_each_split, map_blocks};
 
 /// Elements of one parallel task, and of one piece of a long group.
@@ -77,10 +77,12 @@ fn locate<T: Float, O: Order<T>>(dst: &mut [i64], x: View<'_, T>, axes: &[usize]
         dst[0] = best.map_or(0, |best| best.index as i64);
         return;
     }
-    for_each_split(dst, (CHUNK / n).max(1), |start, d| {
+    let columns = kept.inner().1 == 1 && group.inner().1 != 1 && u32::try_from(n).is_ok();
+    let block = (CHUNK / n).max(if columns { BLOCK } else { 1 });
+    for_each_split(dst, block, |start, d| {
         let mut outputs = outputs.clone();
         outputs.seek(start);
-        if kept.inner().1 == 1 && group.inner().1 != 1 {
+        if columns {
             return locate_columns::<T, O>(d, &mut outputs, x.data(), group, n);
         }
         for d in d {
@@ -98,33 +100,58 @@ fn scan<T: Float, O: Order<T>>(
     start: usize,
     end: usize,
 ) -> Best<T> {
-    let mut reader = Reader::of(data, group, origin);
-    reader.seek(start);
-    let mut buffer = [T::default(); BLOCK];
     let mut best = Best {
         value: O::INIT,
         index: start,
     };
+    if group.is_flat() {
+        let run = &data[origin as usize + start..origin as usize + end];
+        for (i, part) in run.chunks(BLOCK).enumerate() {
+            best = best.or::<O>(part, start + i * BLOCK);
+        }
+        return best;
+    }
+    let mut reader = Reader::of(data, group, origin);
+    reader.seek(start);
+    let mut buffer = [T::default(); BLOCK];
     let mut at = start;
     while at < end {
         let n = step(end - at, &[reader.borrowable()]).min(BLOCK);
-        let part = reader.next(n, &mut buffer);
+        best = best.or::<O>(reader.next(n, &mut buffer), at);
+        at += n;
+    }
+    best
+}
+
+impl<T: Float> Best<T> {
+    /// The better of this and the elements of `part`, the first of which has number `at`.
+    #[inline]
+    fn or<O: Order<T>>(self, part: &[T], at: usize) -> Self {
+        if part.len() < LANES {
+            let numbered = part.iter().zip(at..);
+            return numbered.fold(self, |best, (&value, index)| {
+                if O::beats(value, best.value) {
+                    Self { value, index }
+                } else {
+                    best
+                }
+            });
+        }
         let value = dispatch(
             #[inline(always)]
             || fold_slice::<T, O>(part),
         );
-        if O::beats(value, best.value) {
-            let found = part
-                .iter()
-                .position(|&x| x == value || (x.is_nan() && value.is_nan()));
-            best = Best {
-                value,
-                index: at + found.unwrap_or(0),
-            };
+        if !O::beats(value, self.value) {
+            return self;
         }
-        at += n;
+        let found = part
+            .iter()
+            .position(|&x| x == value || (x.is_nan() && value.is_nan()));
+        Self {
+            value,
+            index: at + found.unwrap_or(0),
+        }
     }
-    best
 }
 
 /// Neighbouring outputs are neighbours in memory: a tile of them is walked row by row.
@@ -141,7 +168,8 @@ fn locate_columns<T: Float, O: Order<T>>(
         let (tile, rest) = left.split_at_mut(width);
         let mut values = [O::INIT; BLOCK];
         let values = &mut values[..width];
-        tile.fill(0);
+        let mut found = [0_u32; BLOCK];
+        let found = &mut found[..width];
         let mut rows = Reader::of(data, group, outputs.offset());
         for index in 0..n {
             let row = &data[rows.offset() as usize..rows.offset() as usize + width];
@@ -149,14 +177,17 @@ fn locate_columns<T: Float, O: Order<T>>(
             dispatch(
                 #[inline(always)]
                 || {
-                    for ((d, value), &x) in tile.iter_mut().zip(&mut *values).zip(row) {
+                    for ((d, value), &x) in found.iter_mut().zip(&mut *values).zip(row) {
                         let wins = O::beats(x, *value);
                         *value = if wins { x } else { *value };
-                        *d = if wins { index as i64 } else { *d };
+                        *d = if wins { index as u32 } else { *d };
                     }
                 },
             );
         }
+        tile.iter_mut()
+            .zip(found)
+            .for_each(|(d, &mut index)| *d = i64::from(index));
         outputs.advance(width);
         left = rest;
     }

@@ -25,16 +25,60 @@ pub(crate) fn rows_per_task(cols: usize) -> usize {
 #[inline(always)]
 pub(crate) fn sum_by<T: Float>(xs: &[T], f: impl Fn(T) -> T) -> f64 {
     let mut lanes = [0.0_f64; LANES];
-    let mut chunks = xs.chunks_exact(LANES);
+    let mut chunks = xs.chunks_exact(PART);
     for chunk in &mut chunks {
-        for j in 0..LANES {
-            lanes[j] += f(chunk[j]).to_f64();
-        }
+        // two loops, so that the first is vectorised whatever `f` is
+        let mut part = [T::ZERO; PART];
+        part.iter_mut().zip(chunk).for_each(
+            #[inline(always)]
+            |(p, &x)| *p = f(x),
+        );
+        add_lanes(&mut lanes, &part);
     }
-    for (lane, &x) in lanes.iter_mut().zip(chunks.remainder()) {
-        *lane += f(x).to_f64();
+    for chunk in chunks.remainder().chunks(LANES) {
+        let mut part = [T::ZERO; LANES];
+        part[..chunk.len()].copy_from_slice(chunk);
+        part.iter_mut().for_each(
+            #[inline(always)]
+            |p| *p = f(*p),
+        );
+        part[chunk.len()..].fill(T::ZERO);
+        add_lanes(&mut lanes, &part);
     }
     tree(&mut lanes)
+}
+
+/// Elements that `sum_by` maps before it adds them: they stay in registers or the nearest cache.
+const PART: usize = 64;
+
+#[inline(always)]
+fn add_lanes<T: Float>(lanes: &mut [f64; LANES], xs: &[T]) {
+    for chunk in xs.chunks_exact(LANES) {
+        for j in 0..LANES {
+            lanes[j] += chunk[j].to_f64();
+        }
+    }
+}
+
+/// `dst = f(x)`, the end of the row computed as whole lanes too; call inside `dispatch`.
+#[inline(always)]
+pub(crate) fn map_row<T: Float>(dst: &mut [T], x: &[T], f: impl Fn(T) -> T) {
+    let whole = x.len() / LANES * LANES;
+    let (dst, dst_end) = dst.split_at_mut(whole);
+    let (x, x_end) = x.split_at(whole);
+    dst.iter_mut().zip(x).for_each(
+        #[inline(always)]
+        |(d, &x)| *d = f(x),
+    );
+    if !x_end.is_empty() {
+        let mut part = [T::ZERO; LANES];
+        part[..x_end.len()].copy_from_slice(x_end);
+        part.iter_mut().for_each(
+            #[inline(always)]
+            |p| *p = f(*p),
+        );
+        dst_end.copy_from_slice(&part[..x_end.len()]);
+    }
 }
 
 /// `Σ x·y`, products and sum in f64, 16 lanes and a tree; call inside `dispatch`.

@@ -5,6 +5,7 @@
 
 mod close;
 pub mod conv;
+pub mod norm;
 pub mod pool;
 pub mod reference;
 mod views;

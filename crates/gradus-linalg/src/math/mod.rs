@@ -7,6 +7,7 @@ mod erf;
 mod erfinv;
 mod exp;
 mod log;
+mod pow;
 mod tanh;
 mod turn;
 
@@ -14,6 +15,7 @@ pub use erf::erf;
 pub use erfinv::erfinv;
 pub use exp::{exp, exp_m1};
 pub use log::{ln, ln_1p};
+pub use pow::powf;
 pub use tanh::{sigmoid, tanh};
 pub(crate) use turn::cos_sin_turn;
 
