@@ -49,14 +49,15 @@ pub(super) struct Chart {
     lines: Vec<Line>,
     x: (f64, f64),
     y: (f64, f64),
-    bad: Vec<f64>, // steps with a non-finite value
+    bad: Vec<(f64, f64)>, // first and last step of each run of non-finite values
+    bad_points: usize,
 }
 
 /// Points drawn a line at most: more than a screen has columns.
 const DRAWN: usize = 700;
 /// Points of a smoothed line at most; its cost is this times the width of the window.
 const SMOOTHED: usize = 240;
-/// Non-finite points marked at most.
+/// Runs of non-finite points marked at most.
 const MARKED: usize = 200;
 
 impl Chart {
@@ -75,14 +76,9 @@ impl Chart {
                 .collect::<Vec<Point>>()
         };
         let (raw, dots) = (to_points(train.1), to_points(eval.1));
-        let mut bad: Vec<f64> = raw
-            .iter()
-            .chain(&dots)
-            .filter(|p| !p.1.is_finite())
-            .map(|p| p.0)
-            .collect();
-        bad.sort_unstable_by(f64::total_cmp);
-        bad.dedup();
+        let mut bad = bad_runs(&raw);
+        bad.extend(bad_runs(&dots));
+        let bad_points = raw.iter().chain(&dots).filter(|p| !p.1.is_finite()).count();
         let (mut lines, y) = if smoothed && raw.len() >= 24 {
             smoothed_lines(train.0, &raw)
         } else {
@@ -107,6 +103,7 @@ impl Chart {
             y: widen(y, unit),
             lines,
             bad,
+            bad_points,
         }
     }
 
@@ -122,12 +119,14 @@ impl Chart {
             .iter()
             .map(|l| format!("<li class=\"{}\">{}</li>", l.style.class(), escape(&l.name)))
             .collect();
-        let bad = match self.bad.len() {
+        let first_bad = self
+            .bad
+            .iter()
+            .map(|run| run.0)
+            .fold(f64::INFINITY, f64::min);
+        let bad = match self.bad_points {
             0 => String::new(),
-            n => format!(
-                "<li class=\"bad\">{n} not finite, first at step {}</li>",
-                number(self.bad[0])
-            ),
+            n => format!("<li class=\"bad\">{n} not finite, first at step {first_bad:.0}</li>"),
         };
         format!(
             "<figure class=\"chart{}\"><figcaption><h3>{}</h3><ul class=\"legend\">{legend}{bad}</ul></figcaption>\n<div class=\"frame\">{}\
@@ -197,13 +196,18 @@ impl Chart {
         format!("<path class=\"{class}\" d=\"{d}\"/>{dots}")
     }
 
+    /// Bands over the steps whose values are not finite.
     fn marks(&self) -> String {
-        let marks = self
-            .bad
-            .iter()
-            .take(MARKED)
-            .map(|&x| format!("M{:.1} 0v1000", self.place((x, self.y.0)).0));
-        let d: String = marks.collect();
+        let left = |x: f64| self.place((x, self.y.0)).0;
+        let band = |&(first, last): &(f64, f64)| {
+            format!(
+                "M{:.1} 0H{:.1}V1000H{:.1}z",
+                left(first),
+                left(last),
+                left(first)
+            )
+        };
+        let d: String = self.bad.iter().take(MARKED).map(band).collect();
         if d.is_empty() {
             d
         } else {
@@ -294,13 +298,32 @@ impl Chart {
     }
 }
 
+/// First and last step of each run of neighbours that are not finite.
+fn bad_runs(points: &[Point]) -> Vec<(f64, f64)> {
+    let runs = points.chunk_by(|a, b| a.1.is_finite() == b.1.is_finite());
+    runs.filter(|run| !run[0].1.is_finite())
+        .map(|run| (run[0].0, run[run.len() - 1].0))
+        .collect()
+}
+
 /// Lines and the range of values that they need.
 type Lines = (Vec<Line>, Option<(f64, f64)>);
 
 /// The raw values, pale, and a smooth line over them. Spikes may leave the frame.
 fn smoothed_lines(name: &str, raw: &[Point]) -> Lines {
-    let soft = smooth(raw, (raw.len() / 24).max(6), SMOOTHED);
-    let range = union(quantile_range(&soft, 0.0), quantile_range(raw, 0.02));
+    let usual = quantile_range(raw, 0.02);
+    // One spike must not make a hill of the smooth line: values far outside the usual ones count as far as its edge.
+    let tame = |y: f64| {
+        usual.map_or(y, |(low, high)| {
+            y.clamp(low - (high - low), high + (high - low))
+        })
+    };
+    let tamed: Vec<Point> = raw
+        .iter()
+        .map(|&(x, y)| (x, if y.is_finite() { tame(y) } else { y }))
+        .collect();
+    let soft = smooth(&tamed, (raw.len() / 24).max(6), SMOOTHED);
+    let range = union(quantile_range(&soft, 0.0), usual);
     let pale = Line {
         name: name.to_owned(),
         style: Style::Raw,
@@ -436,7 +459,11 @@ mod tests {
     fn a_spike_does_not_flatten_the_curve() {
         let mut train: Vec<(u64, f64)> = (0..400).map(|i| (i, 2.0)).collect();
         train[200].1 = 1e6;
-        assert!(chart(&train, &[]).y.1 < 1e5);
+        assert!(chart(&train, &[]).y.1 < 3.0);
+        let slope: Vec<(u64, f64)> = (0..400)
+            .map(|i| (i, if i == 200 { 1e6 } else { i as f64 }))
+            .collect();
+        assert!(chart(&slope, &[]).y.1 < 450.0);
         let long: Vec<(u64, f64)> = (0..100_000).map(|i| (i, (i as f64).sin())).collect();
         assert!(
             chart(&long, &[]).render(true).len() < 200_000,

@@ -31,7 +31,7 @@ pub(super) fn matrix(report: &EvalReport) -> String {
     let invalid = match report.invalid {
         0 => String::new(),
         n => format!(
-            "<p class=\"warn\">{} examples had NaN logits: they count as wrong and stand in no column.</p>",
+            "<p class=\"warn\">Examples whose logits held a NaN: {}. They count as wrong and stand in no column.</p>",
             count(n)
         ),
     };

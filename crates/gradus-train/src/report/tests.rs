@@ -174,10 +174,10 @@ fn a_run_that_diverged_is_shown_as_such() {
     };
     let page = render(&data);
     assert!(
-        page.contains(">NaN<") && page.contains("200 not finite, first at step 101"),
+        page.contains(">NaN<") && page.contains("201 not finite, first at step 101"),
         "{page}"
     );
-    assert!(page.contains("4 examples had NaN logits"));
+    assert!(page.contains("logits held a NaN: 4."));
 }
 
 #[test]

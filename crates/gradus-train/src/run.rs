@@ -1,0 +1,246 @@
+//! A run: its directory, from the configuration to the report.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
+use gradus_checkpoint::{CheckpointStore, Metadata, RunDir, save_state_dict, weights_sha256, write_atomically};
+use serde::Serialize;
+
+use crate::config::TrainConfig;
+use crate::data::RunData;
+use crate::error::{Result, TrainError};
+use crate::log::RunLog;
+use crate::metrics::EvalReport;
+use crate::progress::{Observer, Plan};
+use crate::run_report::{Facts, write_report};
+use crate::saved::ModelCard;
+use crate::state::restore;
+use crate::trace;
+use crate::trainer::{Ended, Trainer};
+
+/// What a run needs besides its configuration.
+#[derive(Clone, Debug)]
+pub struct RunRequest<'a> {
+    /// The configuration; `out` names the run directory.
+    pub config: &'a TrainConfig,
+    /// The same as TOML, complete: what `config.toml` will hold.
+    pub config_text: &'a str,
+    /// The command that started the run, for the report.
+    pub command: &'a str,
+    /// Continue the run in `out` from its newest whole checkpoint; with nothing there, start.
+    pub resume: bool,
+    /// Set to stop at the next step boundary.
+    pub stop: &'a AtomicBool,
+}
+
+/// How a run ended: the fields that `gradus train --json` prints.
+#[derive(Clone, Debug, Serialize)]
+pub struct Outcome {
+    /// The run directory.
+    pub run: PathBuf,
+    /// Optimizer steps done in all.
+    pub steps: u64,
+    /// Epochs begun.
+    pub epochs: u64,
+    /// The last logged training loss, in nats.
+    pub train_loss: Option<f64>,
+    /// The final evaluation.
+    pub eval: Option<EvalReport>,
+    /// The split of the final evaluation.
+    pub eval_split: Option<String>,
+    /// Wall-clock time of this process's part, in seconds.
+    pub seconds: f64,
+    /// The digest of the final weights.
+    pub weights_sha256: String,
+    /// The step at which a resumed run went on.
+    pub resumed_from: Option<u64>,
+    /// Whether the user stopped the run before its end.
+    pub interrupted: bool,
+    /// Whether `early_stopping` ended the run.
+    pub stopped_early: bool,
+}
+
+/// Trains a model as the configuration says, and fills the run directory.
+///
+/// The compute threads are those of the pool in which this is called.
+///
+/// # Errors
+/// Everything that [`TrainError`] lists. What was committed to the run directory stays.
+pub fn train(request: &RunRequest<'_>, observer: &mut dyn Observer) -> Result<Outcome> {
+    let started = Instant::now();
+    let config = request.config;
+    config.validate()?;
+    let data = RunData::open(config)?;
+    for file in &data.skipped {
+        observer.warn(&format!("left out {}: {}", file.path.display(), file.reason));
+    }
+    let mut trainer = Trainer::new(config, &data)?;
+    let (dir, _lock) = RunDir::create(&config.out)?;
+    let checkpoints = dir.store();
+    trainer.position.config = config_digest(config);
+    let resumed_from = continue_run(&mut trainer, &dir, &checkpoints, request, observer)?;
+    write_atomically_text(&dir.config(), request.config_text)?;
+    write_atomically_text(&dir.labels(), &lines(&data.classes))?;
+    let mut log = RunLog::open(dir.path(), dir.metrics(), resumed_from)?;
+    log.config(request.config_text)?;
+    observer.started(&Plan {
+        run: dir.path().to_owned(),
+        model: config.model.clone(),
+        parameters: trainer.store.parameter_count(),
+        data: data.name.clone(),
+        samples: data.train.dataset.len(),
+        steps: trainer.total_steps,
+        resumed_from,
+    });
+    let training = Instant::now();
+    let ended = trainer.run(&checkpoints, &mut log, observer, request.stop)?;
+    let training = training.elapsed();
+    // An interrupted run goes on from here; a finished one can be extended.
+    if checkpoints.steps()?.first() != Some(&trainer.position.step) {
+        trainer.save(&checkpoints, &mut log)?;
+        observer.saved(trainer.position.step);
+    }
+    finish(trainer, &data, &dir, log, request, Ending { ended, started, training, resumed_from }, observer)
+}
+
+/// Restores the newest whole checkpoint if the run is resumed; refuses to write over a run that is not.
+fn continue_run(
+    trainer: &mut Trainer<'_>,
+    dir: &RunDir,
+    checkpoints: &CheckpointStore,
+    request: &RunRequest<'_>,
+    observer: &mut dyn Observer,
+) -> Result<Option<u64>> {
+    if !request.resume {
+        let used = dir.metrics().exists() || dir.model().exists() || !checkpoints.steps()?.is_empty();
+        return if used { Err(TrainError::RunExists { path: dir.path().to_owned() }) } else { Ok(None) };
+    }
+    let newest = checkpoints.newest_whole()?;
+    for damaged in &newest.damaged {
+        observer.warn(&format!("passed over {}: {}", damaged.path.display(), damaged.reason));
+    }
+    let Some(checkpoint) = newest.checkpoint else { return Ok(None) };
+    let expected = trainer.position.config.clone();
+    let mut position = restore(&checkpoint, &mut trainer.parts())?;
+    if position.config != expected {
+        let differences = differences(&dir.config(), request.config_text);
+        return Err(TrainError::ConfigChanged { path: dir.path().to_owned(), differences });
+    }
+    position.config = expected;
+    trainer.position = position;
+    Ok(Some(trainer.position.step))
+}
+
+struct Ending {
+    ended: Ended,
+    started: Instant,
+    training: Duration,
+    resumed_from: Option<u64>,
+}
+
+/// Evaluates, saves the weights, writes the report.
+fn finish(
+    mut trainer: Trainer<'_>,
+    data: &RunData,
+    dir: &RunDir,
+    mut log: RunLog,
+    request: &RunRequest<'_>,
+    ending: Ending,
+    observer: &mut dyn Observer,
+) -> Result<Outcome> {
+    let config = request.config;
+    let position = trainer.position.clone();
+    // Within an epoch that was cut short, its number counts too.
+    let epochs = position.epoch + u64::from(position.batch > 0);
+    let interrupted = ending.ended == Ended::Interrupted;
+    let mut eval = None;
+    if let Some(split) = data.test.as_ref().filter(|_| !interrupted) {
+        let same = data.eval.as_ref().is_some_and(|eval| eval.name == split.name);
+        let fresh = trainer.last_eval.take().filter(|(step, _)| same && *step == position.step);
+        let report = match fresh {
+            Some((_, report)) => report,
+            None => {
+                let report = trainer.evaluate(split)?;
+                let epoch = epochs.saturating_sub(1);
+                log.evaluation(position.step, epoch, &split.name, &report)?;
+                observer.evaluated(&split.name, position.step, epoch, &report);
+                report
+            }
+        };
+        eval = Some((split, report));
+    }
+    log.sync()?;
+    let weights = trainer.final_weights()?;
+    let card = ModelCard::new(config, data);
+    save_state_dict(dir.model(), &weights, &card.metadata())?;
+    if let Some(best) = &trainer.best {
+        save_state_dict(dir.path().join("best.safetensors"), best, &card.metadata())?;
+    }
+    let outcome = Outcome {
+        run: dir.path().to_owned(),
+        steps: position.step,
+        epochs,
+        train_loss: position.last_loss.map(f64::from_bits),
+        eval_split: eval.as_ref().map(|(split, _)| split.name.clone()),
+        eval: eval.map(|(_, report)| report),
+        seconds: ending.started.elapsed().as_secs_f64(),
+        weights_sha256: weights_sha256(&weights),
+        resumed_from: ending.resumed_from,
+        interrupted,
+        stopped_early: ending.ended == Ended::Early,
+    };
+    let facts = Facts { outcome: &outcome, request, data, model: &*trainer.model, training: ending.training };
+    write_report(&dir.report(), log.path(), &facts, trainer.store.parameter_count())?;
+    if !config.trace.is_empty() {
+        trace::write(&config.trace).map_err(TrainError::io(&config.trace, "write"))?;
+    }
+    Ok(outcome)
+}
+
+/// A digest of everything in the configuration that changes the bits of a run: not where, how fast, how long or how
+/// often it is looked at.
+fn config_digest(config: &TrainConfig) -> String {
+    let neutral = TrainConfig::default();
+    let relevant = TrainConfig {
+        out: String::new(),
+        threads: neutral.threads,
+        workers: neutral.workers,
+        prefetch: neutral.prefetch,
+        cache_mb: neutral.cache_mb,
+        log_every: neutral.log_every,
+        checkpoint_every: neutral.checkpoint_every,
+        keep_checkpoints: neutral.keep_checkpoints,
+        trace: String::new(),
+        // How long a run is matters only to schedules that plan for it.
+        epochs: if plans_ahead(config) { config.epochs } else { neutral.epochs },
+        max_steps: if plans_ahead(config) { config.max_steps } else { neutral.max_steps },
+        ..config.clone()
+    };
+    let text = serde_json::to_string(&relevant).unwrap_or_default();
+    gradus_checkpoint::sha256_hex(text.as_bytes())
+}
+
+fn plans_ahead(config: &TrainConfig) -> bool {
+    matches!(config.schedule.as_str(), "cosine" | "polynomial" | "one-cycle")
+}
+
+/// The lines in which the configuration of a run and a new one differ.
+fn differences(old: &Path, new: &str) -> String {
+    let old = std::fs::read_to_string(old).unwrap_or_default();
+    let only = |from: &str, other: &str, sign: &str| -> Vec<String> {
+        from.lines().filter(|line| !other.lines().any(|o| o == *line)).map(|line| format!("  {sign} {line}")).collect()
+    };
+    let mut found = only(&old, new, "was");
+    found.extend(only(new, &old, "is "));
+    found.join("\n")
+}
+
+fn lines(classes: &[String]) -> String {
+    classes.iter().map(|class| format!("{class}\n")).collect()
+}
+
+fn write_atomically_text(path: &Path, text: &str) -> Result<()> {
+    write_atomically(&gradus_checkpoint::RealFileSystem, path, |out| out.write_all(text.as_bytes()))?;
+    Ok(())
+}

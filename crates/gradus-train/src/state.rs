@@ -1,0 +1,113 @@
+//! Everything that the next step depends on, as checkpoints hold it.
+//!
+//! Floats stand as bits: decimal text need not give the same bits back.
+
+use gradus_autograd::Tensor;
+use gradus_checkpoint::{Checkpoint, CheckpointStore};
+use gradus_nn::ParamStore;
+use gradus_optim::{Ema, Optimizer, OptimizerState, Schedule};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Result, TrainError};
+
+/// The part of the state that is not tensors.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Position {
+    /// Optimizer steps done.
+    pub(crate) step: u64,
+    /// The epoch in which the next batch is.
+    pub(crate) epoch: u64,
+    /// The next batch of that epoch.
+    pub(crate) batch: usize,
+    /// Micro-batches done: the step of random numbers.
+    pub(crate) micro: u64,
+    /// Evaluations in a row without a lower loss.
+    pub(crate) stale: u64,
+    /// Bits of the lowest evaluation loss.
+    pub(crate) best_loss: Option<u64>,
+    /// Bits of the loss summed since the last logged step, weighted by samples.
+    pub(crate) loss_sum: u64,
+    /// Samples since the last logged step.
+    pub(crate) loss_examples: u64,
+    /// Bits of the last logged loss.
+    pub(crate) last_loss: Option<u64>,
+    /// Bits of the schedule's state.
+    pub(crate) schedule: Vec<u64>,
+    /// The optimizer's own count of steps.
+    pub(crate) optimizer_step: u64,
+    /// Digest of what the bits of the run depend on in the configuration.
+    pub(crate) config: String,
+}
+
+impl Position {
+    pub(crate) fn best(&self) -> Option<f64> {
+        self.best_loss.map(f64::from_bits)
+    }
+
+    /// Takes a step's loss in.
+    pub(crate) fn add_loss(&mut self, loss: f64, examples: usize) {
+        let sum = f64::from_bits(self.loss_sum) + loss * examples as f64;
+        self.loss_sum = sum.to_bits();
+        self.loss_examples += examples as u64;
+    }
+
+    /// The mean loss since the last call.
+    pub(crate) fn take_loss(&mut self) -> Option<f64> {
+        if self.loss_examples == 0 {
+            return None;
+        }
+        let mean = f64::from_bits(self.loss_sum) / self.loss_examples as f64;
+        (self.loss_sum, self.loss_examples) = (0, 0);
+        self.last_loss = Some(mean.to_bits());
+        Some(mean)
+    }
+}
+
+/// The slots of the moving average stand beside the optimizer's, under this prefix.
+const EMA: &str = "ema.";
+
+/// What a checkpoint is made of and restored into.
+pub(crate) struct Parts<'a> {
+    pub(crate) store: &'a ParamStore,
+    pub(crate) optimizer: &'a mut dyn Optimizer,
+    pub(crate) schedule: &'a mut dyn Schedule,
+    pub(crate) ema: Option<&'a mut Ema>,
+}
+
+/// Commits a checkpoint.
+pub(crate) fn save(checkpoints: &CheckpointStore, position: &Position, parts: &Parts<'_>) -> Result<()> {
+    let OptimizerState { step, mut slots } = parts.optimizer.state();
+    if let Some(ema) = &parts.ema {
+        slots.extend(ema.averages().iter().map(|(name, average)| (format!("{EMA}{name}"), average.clone())));
+    }
+    let mut position = position.clone();
+    position.optimizer_step = step;
+    position.schedule = parts.schedule.state().into_iter().map(f64::to_bits).collect();
+    let json = serde_json::to_value(&position).unwrap_or_default();
+    checkpoints.save_training(position.step, &parts.store.state_dict(), &slots, &json)?;
+    Ok(())
+}
+
+/// Puts a checkpoint back.
+pub(crate) fn restore(checkpoint: &Checkpoint, parts: &mut Parts<'_>) -> Result<Position> {
+    let incomplete = |what: String| TrainError::Incomplete { path: checkpoint.path().to_owned(), what };
+    let position: Position = serde_json::from_value(checkpoint.state()?)
+        .map_err(|error| incomplete(format!("its state.json is not that of a training run: {error}")))?;
+    gradus_models::load_weights_from(parts.store, &checkpoint.model()?, checkpoint.path())?;
+    let (averages, slots): (Vec<(String, Tensor)>, Vec<_>) =
+        checkpoint.optimizer()?.into_iter().partition(|(name, _)| name.starts_with(EMA));
+    let parameters = parts.store.parameters();
+    parts.optimizer.load_state(&parameters, OptimizerState { step: position.optimizer_step, slots })?;
+    let state: Vec<f64> = position.schedule.iter().copied().map(f64::from_bits).collect();
+    parts.schedule.load_state(&state);
+    if let Some(ema) = &mut parts.ema {
+        let averages: Vec<(String, Tensor)> =
+            averages.into_iter().map(|(name, average)| (name[EMA.len()..].to_owned(), average)).collect();
+        if averages.len() != ema.averages().len() {
+            return Err(incomplete("it holds no moving average; set ema_decay to 0 or start anew".into()));
+        }
+        ema.load(averages);
+    }
+    Ok(position)
+}

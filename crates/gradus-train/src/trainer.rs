@@ -1,0 +1,311 @@
+//! The loop: batches to steps, steps to epochs, with evaluation, logging and checkpoints between.
+
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Instant;
+
+use gradus_autograd::ops::CrossEntropyConfig;
+use gradus_autograd::{Gradients, Parameter, Tensor, Var};
+use gradus_checkpoint::CheckpointStore;
+use gradus_data::{Batch, Loader};
+use gradus_linalg::optimizer as kernel;
+use gradus_nn::{Ctx, Module, ParamStore};
+use gradus_optim::{Ema, Optimizer, Schedule, clip_grad_norm, clip_grad_value, matches_pattern};
+
+use crate::config::TrainConfig;
+use crate::data::RunData;
+use crate::error::{Result, TrainError};
+use crate::evaluate::evaluate;
+use crate::log::RunLog;
+use crate::metrics::EvalReport;
+use crate::optimization::{optimizer, schedule};
+use crate::progress::{Observer, StepInfo};
+use crate::state::{Parts, Position, save};
+use crate::trace;
+
+/// Why the loop ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// All steps are done.
+    Complete,
+    /// No improvement for `early_stopping` evaluations.
+    Early,
+    /// The user asked for it.
+    Interrupted,
+}
+
+/// A model in training.
+pub(crate) struct Trainer<'a> {
+    config: &'a TrainConfig,
+    data: &'a RunData,
+    pub(crate) store: ParamStore,
+    pub(crate) model: Box<dyn Module>,
+    parameters: Vec<Parameter>,
+    loader: Loader,
+    loss: CrossEntropyConfig,
+    optimizer: Box<dyn Optimizer>,
+    schedule: Box<dyn Schedule>,
+    ema: Option<Ema>,
+    /// Steps of the whole run.
+    pub(crate) total_steps: u64,
+    pub(crate) position: Position,
+    pub(crate) best: Option<Vec<(String, Tensor)>>,
+    /// The last evaluation, and the step at which it was made.
+    pub(crate) last_eval: Option<(u64, EvalReport)>,
+}
+
+impl<'a> Trainer<'a> {
+    pub(crate) fn new(config: &'a TrainConfig, data: &'a RunData) -> Result<Self> {
+        let store = ParamStore::seeded(config.seed);
+        let model = gradus_models::build(&config.model, &store.root(), &data.input)?;
+        if !config.init.is_empty() {
+            gradus_models::load_weights(&store, std::path::Path::new(&config.init))?;
+        }
+        let parameters = store.parameters();
+        for parameter in &parameters {
+            let frozen = config.freeze.iter().any(|pattern| matches_pattern(pattern, parameter.name()));
+            parameter.set_trainable(!frozen);
+        }
+        let loader = data.train_loader(config)?;
+        let steps_per_epoch = loader.len().div_ceil(config.accumulate) as u64;
+        let by_epochs = if config.epochs == 0 { u64::MAX } else { config.epochs.saturating_mul(steps_per_epoch) };
+        let by_steps = if config.max_steps == 0 { u64::MAX } else { config.max_steps };
+        let total_steps = by_epochs.min(by_steps);
+        let units = if config.schedule_unit == "epoch" { total_steps.div_ceil(steps_per_epoch.max(1)) } else { total_steps };
+        let ema = (config.ema_decay > 0.0).then(|| Ema::new(config.ema_decay, &parameters)).transpose()?;
+        Ok(Self {
+            config,
+            data,
+            model,
+            loader,
+            loss: loss_config(config, data.classes.len())?,
+            optimizer: optimizer(config)?,
+            schedule: schedule(config, units),
+            ema,
+            total_steps,
+            position: Position::default(),
+            best: None,
+            last_eval: None,
+            parameters,
+            store,
+        })
+    }
+
+    pub(crate) fn parts(&mut self) -> Parts<'_> {
+        Parts {
+            store: &self.store,
+            optimizer: &mut *self.optimizer,
+            schedule: &mut *self.schedule,
+            ema: self.ema.as_mut(),
+        }
+    }
+
+    /// Trains until the run is complete, nothing improves any more, or `stop` is set.
+    pub(crate) fn run(
+        &mut self,
+        checkpoints: &CheckpointStore,
+        log: &mut RunLog,
+        observer: &mut dyn Observer,
+        stop: &AtomicBool,
+    ) -> Result<Ended> {
+        while self.position.step < self.total_steps {
+            if let Some(ended) = self.run_epoch(checkpoints, log, observer, stop)? {
+                return Ok(ended);
+            }
+            self.position.epoch += 1;
+            self.position.batch = 0;
+            let every = self.config.eval_every;
+            let due = every > 0 && self.position.epoch.is_multiple_of(every);
+            if due && self.evaluate_and_judge(log, observer)? {
+                return Ok(Ended::Early);
+            }
+        }
+        Ok(Ended::Complete)
+    }
+
+    /// The rest of the current epoch. `None` if it was done to its end.
+    fn run_epoch(
+        &mut self,
+        checkpoints: &CheckpointStore,
+        log: &mut RunLog,
+        observer: &mut dyn Observer,
+        stop: &AtomicBool,
+    ) -> Result<Option<Ended>> {
+        let mut batches = self.loader.epoch_from(self.position.epoch, self.position.batch);
+        loop {
+            if stop.load(Relaxed) {
+                return Ok(Some(Ended::Interrupted));
+            }
+            if self.position.step >= self.total_steps {
+                // The epoch may be cut short; what follows does not matter to a finished run.
+                return Ok(Some(Ended::Complete));
+            }
+            let started = Instant::now();
+            let Some(window) = self.next_window(&mut batches)? else { return Ok(None) };
+            let info = self.step(&window)?;
+            log.busy(started.elapsed(), info.examples);
+            self.position.add_loss(info.loss, info.examples);
+            observer.stepped(&info);
+            if self.position.step.is_multiple_of(self.config.log_every) || self.position.step == self.total_steps {
+                log.step(&mut self.position, &info)?;
+            }
+            let every = self.config.checkpoint_every;
+            if every > 0 && self.position.step.is_multiple_of(every) && self.position.step < self.total_steps {
+                self.save(checkpoints, log)?;
+                observer.saved(self.position.step);
+            }
+        }
+    }
+
+    /// The micro-batches of the next step: fewer at the end of an epoch.
+    fn next_window(&mut self, batches: &mut gradus_data::Epoch) -> Result<Option<Vec<Batch>>> {
+        let _span = trace::span("load");
+        let mut window = Vec::with_capacity(self.config.accumulate);
+        while window.len() < self.config.accumulate {
+            match batches.next() {
+                Some(batch) => window.push(batch?),
+                None => break,
+            }
+        }
+        self.position.batch += window.len();
+        Ok((!window.is_empty()).then_some(window))
+    }
+
+    /// One optimizer step.
+    fn step(&mut self, window: &[Batch]) -> Result<StepInfo> {
+        let _span = trace::span("step");
+        let examples = window.iter().map(Batch::len).sum();
+        let (loss, mut grads) = self.gradients(window)?;
+        if !loss.is_finite() {
+            return Err(TrainError::NonFiniteLoss { step: self.position.step, loss });
+        }
+        if self.config.clip_norm > 0.0 {
+            clip_grad_norm(&mut grads, self.config.clip_norm)?;
+        }
+        if self.config.clip_value > 0.0 {
+            clip_grad_value(&mut grads, self.config.clip_value)?;
+        }
+        let time = if self.config.schedule_unit == "epoch" { self.position.epoch } else { self.position.step };
+        let lr = self.schedule.lr(self.config.lr, time);
+        self.optimizer.set_lr(lr);
+        {
+            let _span = trace::span("optimizer");
+            self.optimizer.step(&self.parameters, &grads)?;
+        }
+        if let Some(ema) = &mut self.ema {
+            ema.update(&self.parameters)?;
+        }
+        self.position.step += 1;
+        Ok(StepInfo { step: self.position.step, epoch: self.position.epoch, loss, lr, examples })
+    }
+
+    /// The mean loss over all samples of the window, and its gradients: those of one large batch.
+    fn gradients(&mut self, window: &[Batch]) -> Result<(f64, Gradients)> {
+        if let [batch] = window {
+            let loss = self.forward(batch)?;
+            let value = f64::from(loss.item::<f32>()?);
+            let _span = trace::span("backward");
+            return Ok((value, loss.backward()?));
+        }
+        // A micro-batch's mean counts by the weight of its samples.
+        let (mut sum, mut total) = (0.0, 0.0);
+        let mut grads = Gradients::default();
+        for batch in window {
+            let weight = self.weight_of(batch)?;
+            let loss = self.forward(batch)?;
+            sum += weight * f64::from(loss.item::<f32>()?);
+            total += weight;
+            let _span = trace::span("backward");
+            let scaled = loss.backward_with(&Var::constant(Tensor::full(loss.shape(), weight as f32)?))?;
+            grads.accumulate(scaled)?;
+        }
+        let share = if total > 0.0 { 1.0 / total } else { 0.0 };
+        for grad in grads.iter_mut() {
+            kernel::scale(grad.make_mut::<f32>()?, share as f32);
+        }
+        Ok((sum * share, grads))
+    }
+
+    fn forward(&mut self, batch: &Batch) -> Result<Var> {
+        let _span = trace::span("forward");
+        let ctx = Ctx::train(self.config.seed, self.position.micro);
+        self.position.micro += 1;
+        let logits = self.model.forward(&Var::constant(batch.x.clone()), &ctx)?;
+        Ok(logits.cross_entropy(&batch.labels, &self.loss)?)
+    }
+
+    /// What the mean loss of a batch is divided by.
+    fn weight_of(&self, batch: &Batch) -> Result<f64> {
+        if self.config.class_weights.is_empty() {
+            return Ok(batch.len() as f64);
+        }
+        let weight = |&label: &i64| usize::try_from(label).ok().and_then(|l| self.config.class_weights.get(l));
+        Ok(batch.labels.to_vec::<i64>()?.iter().filter_map(weight).sum())
+    }
+
+    /// Scores the evaluation split, and tells whether the run should stop for lack of improvement.
+    fn evaluate_and_judge(&mut self, log: &mut RunLog, observer: &mut dyn Observer) -> Result<bool> {
+        let Some(split) = &self.data.eval else { return Ok(false) };
+        let report = self.evaluate(split)?;
+        // The epoch that was just done, as the lines of its steps call it.
+        let epoch = self.position.epoch.saturating_sub(1);
+        log.evaluation(self.position.step, epoch, &split.name, &report)?;
+        observer.evaluated(&split.name, self.position.step, epoch, &report);
+        self.schedule.observe(report.loss);
+        let better = self.position.best().is_none_or(|best| report.loss < best);
+        if better {
+            self.position.best_loss = Some(report.loss.to_bits());
+            self.position.stale = 0;
+            if self.config.keep_best {
+                self.best = Some(self.final_weights()?);
+            }
+        } else {
+            self.position.stale += 1;
+        }
+        self.last_eval = Some((self.position.step, report));
+        Ok(self.config.early_stopping > 0 && self.position.stale >= self.config.early_stopping)
+    }
+
+    /// Scores a split with the weights that the run would end with.
+    pub(crate) fn evaluate(&mut self, split: &crate::data::SplitData) -> Result<EvalReport> {
+        self.swap_average()?;
+        let report = evaluate(&*self.model, split, &self.data.classes, self.config);
+        self.swap_average()?;
+        report
+    }
+
+    /// A copy of the weights that the run would end with: the moving average if there is one.
+    pub(crate) fn final_weights(&mut self) -> Result<Vec<(String, Tensor)>> {
+        self.swap_average()?;
+        let copy = |(name, value): (String, Tensor)| Ok((name, value.deep_copy()?));
+        let weights = self.store.state_dict().into_iter().map(copy).collect();
+        self.swap_average()?;
+        weights
+    }
+
+    fn swap_average(&mut self) -> Result<()> {
+        match &mut self.ema {
+            Some(ema) => Ok(ema.swap(&self.parameters)?),
+            None => Ok(()),
+        }
+    }
+
+    /// Commits a checkpoint of this step boundary, and removes old ones.
+    pub(crate) fn save(&mut self, checkpoints: &CheckpointStore, log: &mut RunLog) -> Result<()> {
+        let _span = trace::span("checkpoint");
+        log.sync()?;
+        let position = self.position.clone();
+        save(checkpoints, &position, &self.parts())?;
+        checkpoints.retain(self.config.keep_checkpoints, &[])?;
+        Ok(())
+    }
+}
+
+fn loss_config(config: &TrainConfig, classes: usize) -> Result<CrossEntropyConfig> {
+    let weights = &config.class_weights;
+    if !weights.is_empty() && weights.len() != classes {
+        return Err(TrainError::ClassWeights { classes, got: weights.len() });
+    }
+    let values: Vec<f32> = weights.iter().map(|&w| w as f32).collect();
+    let weight = if values.is_empty() { None } else { Some(Tensor::from_slice(&values, values.len())?) };
+    Ok(CrossEntropyConfig { weight, label_smoothing: config.label_smoothing, ..CrossEntropyConfig::default() })
+}
