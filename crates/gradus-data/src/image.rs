@@ -306,8 +306,8 @@ fn open(bytes: &[u8]) -> Result<impl ImageDecoder + '_, ImageError> {
         [0xff, 0xd8, 0xff, ..] => ImageFormat::Jpeg,
         _ => return Err(ImageError::NotAnImage),
     };
-    if let Some((width, height)) = png_size(bytes) {
-        check_size(width, height, 1)?;
+    if let Some((width, height, bytes_per_pixel)) = png_size(bytes) {
+        check_size(width, height, bytes_per_pixel)?;
     }
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     let mut limits = Limits::default();
@@ -323,13 +323,28 @@ fn open(bytes: &[u8]) -> Result<impl ImageDecoder + '_, ImageError> {
     Ok(decoder)
 }
 
-/// The size in a PNG's first chunk: checked before the decoder may allocate a row of that width.
-fn png_size(bytes: &[u8]) -> Option<(u32, u32)> {
-    let header = bytes.strip_prefix(b"\x89PNG\x0d\x0a\x1a\x0a")?.get(4..16)?;
+/// Width, height and decoded bytes a pixel that a PNG's first chunk states: checked before the decoder may allocate anything by them.
+fn png_size(bytes: &[u8]) -> Option<(u32, u32, u64)> {
+    let header = bytes.strip_prefix(b"\x89PNG\x0d\x0a\x1a\x0a")?.get(4..18)?;
     let rest = header.strip_prefix(b"IHDR")?;
     let width = u32::from_be_bytes(rest.get(..4)?.try_into().ok()?);
     let height = u32::from_be_bytes(rest.get(4..8)?.try_into().ok()?);
-    Some((width, height))
+    // Grey, RGB, palette (which becomes RGB), grey with alpha; else RGBA.
+    let channels = match rest.get(9)? {
+        0 => 1,
+        2 | 3 => 3,
+        4 => 2,
+        _ => 4,
+    };
+    Some((
+        width,
+        height,
+        if *rest.get(8)? == 16 {
+            2 * channels
+        } else {
+            channels
+        },
+    ))
 }
 
 fn check_size(width: u32, height: u32, bytes_per_pixel: u64) -> Result<(), ImageError> {

@@ -10,6 +10,8 @@ mod color;
 mod color_jitter;
 mod error;
 mod flip;
+#[cfg(test)]
+mod golden;
 mod grayscale;
 mod normalize;
 mod pad;
@@ -19,6 +21,7 @@ mod random_erasing;
 mod random_resized_crop;
 mod random_rotation;
 mod registry;
+mod resample;
 mod resize;
 mod spec;
 mod to_tensor;

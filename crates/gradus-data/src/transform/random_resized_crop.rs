@@ -2,7 +2,7 @@
 
 use gradus_random::Rng;
 
-use super::resize::resize;
+use super::resample::resize;
 use super::spec::arg;
 use super::{
     ArgDefault, ImageTransform, Interpolation, Step, TransformError, TransformInfo, ensure,

@@ -256,16 +256,24 @@ mod tests {
     }
 
     #[test]
-    fn expand_holds_every_pixel() {
-        let turned = rotated(45.0, true);
-        assert!(turned.height() >= 4 && turned.width() >= 4);
-        for value in 1..=6 {
-            assert!(
-                turned.pixels().contains(&value),
-                "{value} of {:?}",
-                turned.pixels()
-            );
-        }
+    fn expand_holds_the_whole_image() {
+        let flat = Image::new(20, 30, 1, vec![200; 600]).unwrap();
+        let config = RandomRotationConfig {
+            degrees: [30.0; 2],
+            expand: true,
+            ..Default::default()
+        };
+        let turned = RandomRotation::new(config)
+            .unwrap()
+            .apply(flat, &mut Rng::new(0, 0, 0))
+            .unwrap();
+        assert!(turned.height() >= 33 && turned.width() >= 36, "{turned:?}");
+        let area = turned
+            .pixels()
+            .iter()
+            .filter(|&&level| level == 200)
+            .count();
+        assert!(area.abs_diff(600) < 20, "rotation keeps the area: {area}");
     }
 
     #[test]

@@ -1,10 +1,8 @@
 //! `Resize`: another size, with PIL's anti-aliased convolution.
 
-use std::cell::RefCell;
-
-use fast_image_resize as fir;
 use gradus_random::Rng;
 
+use super::resample::resize;
 use super::spec::arg;
 use super::{
     ArgDefault, ImageTransform, Interpolation, Step, TransformError, TransformInfo, ensure,
@@ -103,8 +101,8 @@ impl Default for ResizeConfig {
 /// Resizes an image.
 ///
 /// # Numerics
-/// Fixed-point convolution as in PIL, of which the crate fast_image_resize is a port; results differ from PIL's by one level
-/// at most. Bicubic takes `a = -0.5` (anti-aliased, as PIL) or `-0.75` (not, as PyTorch).
+/// PIL's fixed-point convolution, bit for bit; without anti-aliasing PyTorch's f32, within one level. Bicubic takes
+/// `a = -0.5` (anti-aliased, as PIL) or `-0.75` (not, as PyTorch).
 ///
 /// Source: `torchvision.transforms.Resize`.
 #[derive(Clone, Debug)]
@@ -184,106 +182,6 @@ impl ImageTransform for Resize {
     }
 }
 
-/// The image in another size, `[height, width]` within 1..=MAX_SIDE.
-pub(super) fn resize(
-    image: Image,
-    size: [usize; 2],
-    interpolation: Interpolation,
-    antialias: bool,
-) -> Image {
-    if size == [image.height(), image.width()] {
-        return image;
-    }
-    match interpolation {
-        Interpolation::Nearest => resize_nearest(&image, size),
-        Interpolation::Bilinear => convolve(&image, size, fir::FilterType::Bilinear, antialias),
-        Interpolation::Bicubic if antialias => {
-            convolve(&image, size, fir::FilterType::CatmullRom, true)
-        }
-        Interpolation::Bicubic => {
-            let filter = fir::Filter::new("cubic -0.75", torch_cubic, 2.0);
-            let filter = filter.map_or(fir::FilterType::CatmullRom, fir::FilterType::Custom);
-            convolve(&image, size, filter, false)
-        }
-    }
-}
-
-/// The cubic convolution kernel with `a = -0.75` (Keys 1981), which PyTorch's `interpolate` takes.
-fn torch_cubic(x: f64) -> f64 {
-    const A: f64 = -0.75;
-    let x = x.abs();
-    if x < 1.0 {
-        ((A + 2.0) * x - (A + 3.0)) * x * x + 1.0
-    } else if x < 2.0 {
-        (((x - 5.0) * x + 8.0) * x - 4.0) * A
-    } else {
-        0.0
-    }
-}
-
-fn convolve(
-    image: &Image,
-    [height, width]: [usize; 2],
-    filter: fir::FilterType,
-    antialias: bool,
-) -> Image {
-    thread_local! {
-        // Keeps the resizer's work space between images.
-        static RESIZER: RefCell<fir::Resizer> = RefCell::new(fir::Resizer::new());
-    }
-    let pixel = if image.channels() == 1 {
-        fir::PixelType::U8
-    } else {
-        fir::PixelType::U8x3
-    };
-    let algorithm = if antialias {
-        fir::ResizeAlg::Convolution(filter)
-    } else {
-        fir::ResizeAlg::Interpolation(filter)
-    };
-    let options = fir::ResizeOptions::new()
-        .resize_alg(algorithm)
-        .use_alpha(false);
-    // Sides are at most MAX_SIDE.
-    let source = fir::images::ImageRef::new(
-        image.width() as u32,
-        image.height() as u32,
-        image.pixels(),
-        pixel,
-    );
-    let mut target = fir::images::Image::new(width as u32, height as u32, pixel);
-    let done = source
-        .ok()
-        .map(|source| RESIZER.with_borrow_mut(|r| r.resize(&source, &mut target, &options)));
-    assert!(
-        matches!(done, Some(Ok(()))),
-        "internal error: an image of checked size was refused: {done:?}"
-    );
-    Image::from_parts(height, width, image.channels(), target.into_vec())
-}
-
-/// As PIL: the source position grows by addition, which decides the pixel where two are equally near.
-fn resize_nearest(image: &Image, [height, width]: [usize; 2]) -> Image {
-    let positions = |from: usize, to: usize| -> Vec<usize> {
-        let step = from as f64 / to as f64;
-        let mut at = step * 0.5;
-        let next = |_| {
-            let position = (at as usize).min(from - 1);
-            at += step;
-            position
-        };
-        (0..to).map(next).collect()
-    };
-    let columns = positions(image.width(), width);
-    let mut pixels = Vec::with_capacity(height * width * image.channels());
-    for y in positions(image.height(), height) {
-        columns
-            .iter()
-            .for_each(|&x| pixels.extend_from_slice(image.pixel(y, x)));
-    }
-    Image::from_parts(height, width, image.channels(), pixels)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -305,26 +203,6 @@ mod tests {
         assert_eq!(target(shorter(32, Some(40)), 100, 50), [40, 20]);
         assert_eq!(target(shorter(32, Some(40)), 1, 16_384), [1, 40]);
         assert_eq!(target(ResizeSize::Exact([3, 4]), 100, 50), [3, 4]);
-    }
-
-    #[test]
-    fn a_flat_image_stays_flat() {
-        for channels in [1, 3] {
-            for interpolation in [
-                Interpolation::Nearest,
-                Interpolation::Bilinear,
-                Interpolation::Bicubic,
-            ] {
-                for antialias in [true, false] {
-                    let flat = Image::new(7, 5, channels, vec![77; 35 * channels]).unwrap();
-                    let resized = resize(flat, [3, 11], interpolation, antialias);
-                    assert!(
-                        resized.pixels().iter().all(|&v| v == 77),
-                        "{interpolation:?} {antialias}"
-                    );
-                }
-            }
-        }
     }
 
     #[test]
