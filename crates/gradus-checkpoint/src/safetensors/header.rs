@@ -41,7 +41,7 @@ pub(crate) struct Header {
     pub(crate) tensors: Vec<TensorInfo>,
     pub(crate) metadata: Metadata,
     /// Positions in `tensors`, by name.
-    by_name: Vec<u32>,
+    by_name: Vec<usize>,
 }
 
 impl Header {
@@ -53,16 +53,11 @@ impl Header {
         if !text.starts_with('{') {
             return Err(FormatFault::HeaderStart);
         }
-        let mut raw = parse_json(text.trim_end_matches(' '))?;
-        let by_name = index_names(&raw.entries)?;
-        let mut tensors = Vec::with_capacity(raw.entries.len());
-        for entry in &mut raw.entries {
-            tensors.push(entry.check(data_len)?);
-        }
+        let raw = parse_json(text.trim_end_matches(' '), data_len)?;
         let mut header = Self {
-            tensors,
+            by_name: index_names(&raw.tensors)?,
+            tensors: raw.tensors,
             metadata: raw.metadata.unwrap_or_default(),
-            by_name,
         };
         header.sort_by_offset();
         header.check_coverage(data_len)?;
@@ -71,7 +66,7 @@ impl Header {
 
     /// The tensor of that name.
     pub(crate) fn find(&self, name: &str) -> Option<&TensorInfo> {
-        let at = |&i: &u32| &self.tensors[i as usize];
+        let at = |&i: &usize| &self.tensors[i];
         let found = self
             .by_name
             .binary_search_by(|i| at(i).name.as_str().cmp(name))
@@ -81,7 +76,7 @@ impl Header {
 
     /// The tensors in the byte order of their names.
     pub(crate) fn by_name(&self) -> impl Iterator<Item = &TensorInfo> {
-        self.by_name.iter().map(|&i| &self.tensors[i as usize])
+        self.by_name.iter().map(|&i| &self.tensors[i])
     }
 
     /// Sorts the tensors by their bytes (those of size 0 first, as they stand) and the index with them.
@@ -89,7 +84,7 @@ impl Header {
         let tensors = &mut self.tensors;
         tensors.sort_by_key(|tensor| (tensor.begin, tensor.end));
         self.by_name
-            .sort_unstable_by(|&a, &b| tensors[a as usize].name.cmp(&tensors[b as usize].name));
+            .sort_unstable_by(|&a, &b| tensors[a].name.cmp(&tensors[b].name));
     }
 
     /// Every byte of data belongs to exactly one tensor.
@@ -126,38 +121,36 @@ impl Header {
     }
 }
 
-/// The entries' positions sorted by name; no name may repeat.
-fn index_names(entries: &[RawEntry]) -> Result<Vec<u32>, FormatFault> {
-    let count = u32::try_from(entries.len()).map_err(|_| FormatFault::TooManyTensors)?;
-    let name = |i: u32| &entries[i as usize].name;
-    let mut order: Vec<u32> = (0..count).collect();
-    order.sort_unstable_by(|&a, &b| name(a).cmp(name(b)));
-    match order.windows(2).find(|pair| name(pair[0]) == name(pair[1])) {
+/// The tensors' positions sorted by name; no name may repeat.
+fn index_names(tensors: &[TensorInfo]) -> Result<Vec<usize>, FormatFault> {
+    let mut order: Vec<usize> = (0..tensors.len()).collect();
+    order.sort_unstable_by(|&a, &b| tensors[a].name.cmp(&tensors[b].name));
+    let repeats = |pair: &&[usize]| tensors[pair[0]].name == tensors[pair[1]].name;
+    match order.windows(2).find(repeats) {
         None => Ok(order),
         Some(pair) => Err(FormatFault::DuplicateName {
-            tensor: name(pair[0]).clone(),
+            tensor: tensors[pair[0]].name.clone(),
         }),
     }
 }
 
-/// The header's JSON, its types checked and its numbers not.
+/// The header's JSON, each tensor checked by itself.
 #[derive(Default)]
 struct RawHeader {
-    entries: Vec<RawEntry>,
+    tensors: Vec<TensorInfo>,
     metadata: Option<Metadata>,
 }
 
+/// One tensor's entry, its types checked and its numbers not.
 struct RawEntry {
-    name: String,
     dtype: FileDType,
     dims: Numbers,
     offsets: [u64; 2],
 }
 
 impl RawEntry {
-    /// Checks the entry's numbers against each other and the file. Takes the name.
-    fn check(&mut self, data_len: u64) -> Result<TensorInfo, FormatFault> {
-        let tensor = std::mem::take(&mut self.name);
+    /// Checks the entry's numbers against each other and the file.
+    fn check(self, tensor: String, data_len: u64) -> Result<TensorInfo, FormatFault> {
         let dtype = self.dtype;
         let dims = self.dims.as_slice();
         let Some((shape, bits)) = size_of(dims, dtype) else {
@@ -229,11 +222,16 @@ impl Numbers {
     }
 }
 
-fn parse_json(text: &str) -> Result<RawHeader, FormatFault> {
+fn parse_json(text: &str, data_len: u64) -> Result<RawHeader, FormatFault> {
     // serde's own errors cannot carry a fault, so the seeds leave it here on their way out.
     let mut fault = None;
     let mut json = serde_json::Deserializer::from_str(text);
-    match (HeaderSeed { fault: &mut fault }).deserialize(&mut json) {
+    match (HeaderSeed {
+        data_len,
+        fault: &mut fault,
+    })
+    .deserialize(&mut json)
+    {
         Ok(raw) => {
             // The object is followed by spaces at most, and those were cut off.
             if text.ends_with('}') && json.end().is_ok() {
@@ -255,6 +253,7 @@ fn refuse<E: serde::de::Error>(slot: &mut Option<FormatFault>, fault: FormatFaul
 
 /// The whole header: names to entries, and the metadata.
 struct HeaderSeed<'a> {
+    data_len: u64,
     fault: &'a mut Option<FormatFault>,
 }
 
@@ -287,22 +286,19 @@ impl<'de> Visitor<'de> for HeaderSeed<'_> {
                 })?);
                 continue;
             }
-            if raw.entries.len() == MAX_TENSORS {
+            if raw.tensors.len() == MAX_TENSORS {
                 return Err(refuse(fault, FormatFault::TooManyTensors));
             }
             let seed = EntrySeed { name: &name, fault };
-            let (dtype, dims, offsets) = map.next_value_seed(seed).inspect_err(|_| {
+            let entry = map.next_value_seed(seed).inspect_err(|_| {
                 let fault = || FormatFault::EntryType {
                     tensor: name.clone(),
                 };
                 self.fault.get_or_insert_with(fault);
             })?;
-            raw.entries.push(RawEntry {
-                name,
-                dtype,
-                dims,
-                offsets,
-            });
+            let checked = entry.check(name, self.data_len);
+            raw.tensors
+                .push(checked.map_err(|fault| refuse(self.fault, fault))?);
         }
         Ok(raw)
     }
@@ -390,24 +386,22 @@ impl EntrySeed<'_> {
     }
 }
 
-type Entry = (FileDType, Numbers, [u64; 2]);
-
 impl<'de> DeserializeSeed<'de> for EntrySeed<'_> {
-    type Value = Entry;
+    type Value = RawEntry;
 
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Entry, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<RawEntry, D::Error> {
         json.deserialize_map(self)
     }
 }
 
 impl<'de> Visitor<'de> for EntrySeed<'_> {
-    type Value = Entry;
+    type Value = RawEntry;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object with dtype, shape and data_offsets")
     }
 
-    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Entry, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<RawEntry, A::Error> {
         const LIST: &str = "a list of whole numbers from 0 to 2^64 - 1";
         let (mut dtype, mut shape, mut offsets) = (None, None, None);
         while let Some(field) = map.next_key::<String>()? {
@@ -443,7 +437,11 @@ impl<'de> Visitor<'de> for EntrySeed<'_> {
             return Err(refuse(self.fault, fault));
         };
         match offsets.as_ref().map(Numbers::as_slice) {
-            Some(&[begin, end]) => Ok((known, dims, [begin, end])),
+            Some(&[begin, end]) => Ok(RawEntry {
+                dtype: known,
+                dims,
+                offsets: [begin, end],
+            }),
             _ => {
                 let fault = FormatFault::OffsetCount { tensor: tensor() };
                 Err(refuse(self.fault, fault))

@@ -35,7 +35,7 @@ impl CheckpointStore {
     /// all of them if none is whole: the last whole one is never removed. What interrupted writes left behind goes too.
     ///
     /// # Errors
-    /// [`CheckpointError::Io`]; some may be removed by then, never the last whole one.
+    /// [`crate::CheckpointError::Io`]; some may be removed by then, never the last whole one.
     pub fn retain(&self, keep_last: usize, keep_steps: &[u64]) -> Result<Vec<u64>> {
         let mut committed = self.lock();
         self.settle(&committed)?;
@@ -92,7 +92,7 @@ impl CheckpointStore {
     /// Removes what interrupted writes and removals left behind, and returns it. Saving does the same.
     ///
     /// # Errors
-    /// [`CheckpointError::Io`].
+    /// [`crate::CheckpointError::Io`].
     pub fn clean_leftovers(&self) -> Result<Vec<PathBuf>> {
         let committed = self.lock();
         self.settle(&committed)
