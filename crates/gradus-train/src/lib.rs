@@ -1,16 +1,37 @@
 //! The training loop, metrics, TensorBoard events, report and resume.
 //!
+//! - [`config`]: every key of a run, documented and checked
+//! - [`train`]: a run, from its configuration to its directory of results
+//! - [`SavedModel`]: a trained model, scored and used
 //! - [`metrics`]: streaming metrics of a classifier and the report of an evaluation
 //! - [`jsonl`]: `metrics.jsonl`, one record a line
 //! - [`events`]: TensorBoard event files, written and read
 //! - [`report`]: the self-contained `report.html` of a run
 //! - [`trace`]: a Chrome trace of where the time went
 //!
-//! Nothing here prints: the CLI owns the terminal.
+//! Nothing here prints: an [`Observer`] listens, and the CLI owns the terminal.
 #![forbid(unsafe_code)]
 
+pub mod config;
+mod data;
+mod error;
+mod evaluate;
 pub mod events;
 pub mod jsonl;
+mod log;
 pub mod metrics;
+mod optimization;
+mod progress;
 pub mod report;
+mod run;
+mod run_report;
+mod saved;
+mod state;
 pub mod trace;
+mod trainer;
+
+pub use data::{RunData, SplitData};
+pub use error::{Result, TrainError};
+pub use progress::{Observer, Plan, Silent, StepInfo};
+pub use run::{Outcome, RunRequest, train};
+pub use saved::{ModelCard, Prediction, SavedModel};

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use gradus_checkpoint::{CheckpointStore, Metadata, RunDir, save_state_dict, weights_sha256, write_atomically};
+use gradus_checkpoint::{CheckpointStore, RealFileSystem, RunDir, save_state_dict, weights_sha256, write_atomically};
 use serde::Serialize;
 
-use crate::config::TrainConfig;
+use crate::config::{KEYS, KeyInfo, TrainConfig};
 use crate::data::RunData;
 use crate::error::{Result, TrainError};
 use crate::log::RunLog;
@@ -78,10 +78,10 @@ pub fn train(request: &RunRequest<'_>, observer: &mut dyn Observer) -> Result<Ou
     let mut trainer = Trainer::new(config, &data)?;
     let (dir, _lock) = RunDir::create(&config.out)?;
     let checkpoints = dir.store();
-    trainer.position.config = config_digest(config);
-    let resumed_from = continue_run(&mut trainer, &dir, &checkpoints, request, observer)?;
-    write_atomically_text(&dir.config(), request.config_text)?;
-    write_atomically_text(&dir.labels(), &lines(&data.classes))?;
+    trainer.position.config = lasting(config);
+    let resumed_from = continue_run(&mut trainer, &dir, &checkpoints, request.resume, observer)?;
+    write_text(&dir.config(), request.config_text)?;
+    write_text(&dir.labels(), &lines(&data.classes))?;
     let mut log = RunLog::open(dir.path(), dir.metrics(), resumed_from)?;
     log.config(request.config_text)?;
     observer.started(&Plan {
@@ -109,10 +109,10 @@ fn continue_run(
     trainer: &mut Trainer<'_>,
     dir: &RunDir,
     checkpoints: &CheckpointStore,
-    request: &RunRequest<'_>,
+    resume: bool,
     observer: &mut dyn Observer,
 ) -> Result<Option<u64>> {
-    if !request.resume {
+    if !resume {
         let used = dir.metrics().exists() || dir.model().exists() || !checkpoints.steps()?.is_empty();
         return if used { Err(TrainError::RunExists { path: dir.path().to_owned() }) } else { Ok(None) };
     }
@@ -122,12 +122,11 @@ fn continue_run(
     }
     let Some(checkpoint) = newest.checkpoint else { return Ok(None) };
     let expected = trainer.position.config.clone();
-    let mut position = restore(&checkpoint, &mut trainer.parts())?;
+    let position = restore(&checkpoint, &mut trainer.parts())?;
     if position.config != expected {
-        let differences = differences(&dir.config(), request.config_text);
+        let differences = differences(&position.config, &expected);
         return Err(TrainError::ConfigChanged { path: dir.path().to_owned(), differences });
     }
-    position.config = expected;
     trainer.position = position;
     Ok(Some(trainer.position.step))
 }
@@ -198,9 +197,9 @@ fn finish(
     Ok(outcome)
 }
 
-/// A digest of everything in the configuration that changes the bits of a run: not where, how fast, how long or how
-/// often it is looked at.
-fn config_digest(config: &TrainConfig) -> String {
+/// The part of the configuration that changes the bits of a run: not where, how fast, how long or how often it is
+/// looked at.
+fn lasting(config: &TrainConfig) -> serde_json::Value {
     let neutral = TrainConfig::default();
     let relevant = TrainConfig {
         out: String::new(),
@@ -217,30 +216,25 @@ fn config_digest(config: &TrainConfig) -> String {
         max_steps: if plans_ahead(config) { config.max_steps } else { neutral.max_steps },
         ..config.clone()
     };
-    let text = serde_json::to_string(&relevant).unwrap_or_default();
-    gradus_checkpoint::sha256_hex(text.as_bytes())
+    serde_json::to_value(relevant).unwrap_or_default()
 }
 
 fn plans_ahead(config: &TrainConfig) -> bool {
     matches!(config.schedule.as_str(), "cosine" | "polynomial" | "one-cycle")
 }
 
-/// The lines in which the configuration of a run and a new one differ.
-fn differences(old: &Path, new: &str) -> String {
-    let old = std::fs::read_to_string(old).unwrap_or_default();
-    let only = |from: &str, other: &str, sign: &str| -> Vec<String> {
-        from.lines().filter(|line| !other.lines().any(|o| o == *line)).map(|line| format!("  {sign} {line}")).collect()
-    };
-    let mut found = only(&old, new, "was");
-    found.extend(only(new, &old, "is "));
-    found.join("\n")
+/// The keys in which the configuration of a run and a new one differ, one a line.
+fn differences(old: &serde_json::Value, new: &serde_json::Value) -> String {
+    let changed = KEYS.iter().filter(|key| old[key.name] != new[key.name]);
+    let line = |key: &KeyInfo| format!("  {}: was {}, is {}", key.name, old[key.name], new[key.name]);
+    changed.map(line).collect::<Vec<_>>().join("\n")
 }
 
 fn lines(classes: &[String]) -> String {
     classes.iter().map(|class| format!("{class}\n")).collect()
 }
 
-fn write_atomically_text(path: &Path, text: &str) -> Result<()> {
-    write_atomically(&gradus_checkpoint::RealFileSystem, path, |out| out.write_all(text.as_bytes()))?;
+fn write_text(path: &Path, text: &str) -> Result<()> {
+    write_atomically(&RealFileSystem, path, &mut |out| out.write_all(text.as_bytes()))?;
     Ok(())
 }

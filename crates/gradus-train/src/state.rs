@@ -36,8 +36,8 @@ pub(crate) struct Position {
     pub(crate) schedule: Vec<u64>,
     /// The optimizer's own count of steps.
     pub(crate) optimizer_step: u64,
-    /// Digest of what the bits of the run depend on in the configuration.
-    pub(crate) config: String,
+    /// What the bits of the run depend on in the configuration.
+    pub(crate) config: serde_json::Value,
 }
 
 impl Position {

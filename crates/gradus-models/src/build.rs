@@ -1,0 +1,149 @@
+//! Models by name.
+
+use gradus_nn::{Error, Module, Scope};
+
+use crate::{Mlp, MlpConfig, ResNet, ResNetConfig, Stem, TutorialCnn, TutorialCnnConfig};
+
+/// What an image classifier is built for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ImageInput {
+    /// Channels of the images.
+    pub channels: usize,
+    /// Height and width of the images, in pixels.
+    pub size: [usize; 2],
+    /// How many classes the model tells apart.
+    pub classes: usize,
+}
+
+/// A model that [`build`] knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ModelInfo {
+    /// The name in configs.
+    pub name: &'static str,
+    /// One line about it.
+    pub about: &'static str,
+}
+
+/// All models that [`build`] knows.
+pub const MODELS: &[ModelInfo] = &[
+    ModelInfo { name: "mlp", about: "784-512-512-classes perceptron with ReLU, for images of any size" },
+    ModelInfo { name: "tutorial-cnn", about: "two convolutions and three linear layers, for 32×32 images" },
+    ModelInfo { name: "resnet18", about: "ResNet-18; a 3×3 stem for images up to 64 pixels, else torchvision's 7×7" },
+    ModelInfo { name: "resnet34", about: "ResNet-34, stems as resnet18" },
+    ModelInfo { name: "resnet50", about: "ResNet-50 with bottleneck blocks, stems as resnet18" },
+];
+
+/// Why a model could not be built.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ModelError {
+    /// No model of this name.
+    Unknown {
+        /// The name.
+        name: String,
+    },
+    /// The model does not take such images.
+    Input {
+        /// The model's name.
+        name: &'static str,
+        /// What it was to be built for.
+        input: ImageInput,
+        /// What it takes.
+        takes: &'static str,
+    },
+    /// Making a layer failed.
+    Tensor(Error),
+}
+
+impl std::fmt::Display for ModelError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Unknown { name } => {
+                let known: Vec<&str> = MODELS.iter().map(|model| model.name).collect();
+                write!(f, "model: unknown name {name:?}; known are {}", known.join(", "))
+            }
+            Self::Input { name, input, takes } => {
+                let ImageInput { channels, size: [height, width], .. } = input;
+                write!(f, "model {name}: takes {takes}, got {channels} channels of {height}×{width}; resize the images or choose another model")
+            }
+            Self::Tensor(error) => write!(f, "model: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for ModelError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Tensor(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<Error> for ModelError {
+    fn from(error: Error) -> Self {
+        Self::Tensor(error)
+    }
+}
+
+/// Builds the model of this name for these images, at `scope`.
+///
+/// # Errors
+/// [`ModelError::Unknown`] with the known names; [`ModelError::Input`] for images that the model does not take;
+/// [`ModelError::Tensor`] if a layer cannot be made.
+pub fn build(name: &str, scope: &Scope, input: &ImageInput) -> Result<Box<dyn Module>, ModelError> {
+    let ImageInput { channels, size, classes } = *input;
+    let resnet = |name, config: fn() -> ResNetConfig| -> Result<Box<dyn Module>, ModelError> {
+        if size.contains(&0) || channels == 0 {
+            return Err(ModelError::Input { name, input: *input, takes: "images of at least one pixel" });
+        }
+        let stem = if size[0].max(size[1]) <= 64 { Stem::Small } else { Stem::ImageNet };
+        Ok(Box::new(ResNet::new(scope, &ResNetConfig { channels, classes, stem, ..config() })?))
+    };
+    match name {
+        "mlp" => {
+            let features = channels.saturating_mul(size[0]).saturating_mul(size[1]);
+            Ok(Box::new(Mlp::new(scope, &MlpConfig { inputs: features, classes, ..MlpConfig::default() })?))
+        }
+        "tutorial-cnn" => {
+            if size != [32, 32] || channels == 0 {
+                return Err(ModelError::Input { name: "tutorial-cnn", input: *input, takes: "images of 32×32" });
+            }
+            Ok(Box::new(TutorialCnn::new(scope, &TutorialCnnConfig { channels, classes })?))
+        }
+        "resnet18" => resnet("resnet18", ResNetConfig::resnet18),
+        "resnet34" => resnet("resnet34", ResNetConfig::resnet34),
+        "resnet50" => resnet("resnet50", ResNetConfig::resnet50),
+        _ => Err(ModelError::Unknown { name: name.to_owned() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gradus_nn::{Ctx, DType, ParamStore, Tensor, Var};
+
+    fn input(size: usize) -> ImageInput {
+        ImageInput { channels: 3, size: [size, size], classes: 7 }
+    }
+
+    #[test]
+    fn every_listed_model_builds_and_runs() {
+        for model in MODELS {
+            let store = ParamStore::seeded(1);
+            let net = build(model.name, &store.root(), &input(32)).unwrap();
+            let x = Var::constant(Tensor::full([2, 3, 32, 32], 0.1_f32).unwrap());
+            assert_eq!(net.forward(&x, &Ctx::eval()).unwrap().dims(), [2, 7], "{}", model.name);
+            assert!(store.parameters().iter().all(|p| p.tensor().dtype() == DType::F32));
+        }
+    }
+
+    #[test]
+    fn misuse_is_refused_with_what_to_do() {
+        let scope = ParamStore::seeded(1).root();
+        let message = |name: &str, size| build(name, &scope, &input(size)).err().unwrap().to_string();
+        assert!(message("resnet19", 32).contains("known are mlp, tutorial-cnn, resnet18"));
+        assert!(message("tutorial-cnn", 28).contains("takes images of 32×32, got 3 channels of 28×28"));
+        assert!(build("resnet18", &scope, &input(0)).is_err());
+    }
+}

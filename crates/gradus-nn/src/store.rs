@@ -1,0 +1,263 @@
+//! The parameter store: every parameter and buffer of a model by name, in the order of their making.
+
+use std::fmt::{self, Display};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use gradus_autograd::{Buffer, DType, Error, IntoShape, Parameter, Result, ResultExt, Shape, Tensor};
+use gradus_random::stream_of;
+
+use crate::Init;
+
+/// All parameters and buffers of a model. Cheap to clone; clones share.
+///
+/// The initial value of a parameter is a function of the store's seed and the parameter's name: it depends neither on
+/// the order in which layers are made nor on the number of threads.
+#[derive(Clone)]
+pub struct ParamStore {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    seed: u64,
+    dtype: DType,
+    entries: Mutex<Vec<Entry>>,
+}
+
+#[derive(Clone)]
+enum Entry {
+    Parameter(Parameter),
+    Buffer(Buffer),
+}
+
+impl Entry {
+    fn name(&self) -> &str {
+        match self {
+            Self::Parameter(parameter) => parameter.name(),
+            Self::Buffer(buffer) => buffer.name(),
+        }
+    }
+
+    fn tensor(&self) -> Tensor {
+        match self {
+            Self::Parameter(parameter) => parameter.tensor(),
+            Self::Buffer(buffer) => buffer.tensor(),
+        }
+    }
+
+    fn set(&self, value: Tensor) -> Result<()> {
+        match self {
+            Self::Parameter(parameter) => parameter.set(value),
+            Self::Buffer(buffer) => buffer.set(value),
+        }
+    }
+}
+
+impl ParamStore {
+    /// A store whose parameters are f32 and initialised from `seed`.
+    pub fn seeded(seed: u64) -> Self {
+        Self::with_dtype(seed, DType::F32)
+    }
+
+    /// A store with parameters of another float dtype, for instance f64 to check gradients.
+    pub fn with_dtype(seed: u64, dtype: DType) -> Self {
+        Self { shared: Arc::new(Shared { seed, dtype, entries: Mutex::default() }) }
+    }
+
+    /// The path at which a model is built.
+    pub fn root(&self) -> Scope {
+        Scope { store: self.clone(), path: String::new() }
+    }
+
+    /// All parameters, in the order of their making.
+    pub fn parameters(&self) -> Vec<Parameter> {
+        let parameter = |entry: &Entry| match entry {
+            Entry::Parameter(parameter) => Some(parameter.clone()),
+            Entry::Buffer(_) => None,
+        };
+        self.entries().iter().filter_map(parameter).collect()
+    }
+
+    /// All buffers, in the order of their making.
+    pub fn buffers(&self) -> Vec<Buffer> {
+        let buffer = |entry: &Entry| match entry {
+            Entry::Buffer(buffer) => Some(buffer.clone()),
+            Entry::Parameter(_) => None,
+        };
+        self.entries().iter().filter_map(buffer).collect()
+    }
+
+    /// How many numbers the parameters hold.
+    pub fn parameter_count(&self) -> usize {
+        self.parameters().iter().map(|parameter| parameter.shape().numel()).sum()
+    }
+
+    /// The values of all parameters and buffers by name, in the order of their making.
+    pub fn state_dict(&self) -> Vec<(String, Tensor)> {
+        self.entries().iter().map(|entry| (entry.name().to_owned(), entry.tensor())).collect()
+    }
+
+    /// The names and shapes that [`ParamStore::load_state_dict`] takes.
+    pub fn keys(&self) -> Vec<(String, Shape)> {
+        self.entries().iter().map(|entry| (entry.name().to_owned(), *entry.tensor().shape())).collect()
+    }
+
+    /// Puts values in the place of all parameters and buffers. Floats are converted to the store's dtype. Nothing
+    /// changes if there is an error.
+    ///
+    /// # Errors
+    /// [`Error::Length`] at a name that is missing or not known here; [`Error::ShapeMismatch`] at one of another shape.
+    /// `gradus_checkpoint::compare_keys` reports all of these together with the nearest names.
+    pub fn load_state_dict(&self, state: &[(String, Tensor)]) -> Result<()> {
+        let entries = self.entries();
+        let op = "load_state_dict";
+        if let Some((name, _)) = state.iter().find(|(name, _)| !entries.iter().any(|entry| entry.name() == name)) {
+            return Err(Error::Length { op, expected: 0, got: 1 }.at(format!("unexpected key {name}")));
+        }
+        let mut values = Vec::with_capacity(entries.len());
+        for entry in entries.iter() {
+            let found = state.iter().find(|(name, _)| name == entry.name());
+            let missing = || Error::Length { op, expected: 1, got: 0 }.at(format!("missing key {}", entry.name()));
+            let (name, value) = found.ok_or_else(missing)?;
+            let current = entry.tensor();
+            if value.shape() != current.shape() {
+                let rule = "the checkpoint's tensor has another shape than the model's";
+                return Err(Error::ShapeMismatch { op, lhs: *current.shape(), rhs: *value.shape(), rule }.at(name));
+            }
+            values.push(value.to_dtype(current.dtype()).at(|| name.clone())?);
+        }
+        // A value of one owner, which updates can change in place.
+        entries.iter().zip(values).try_for_each(|(entry, value)| entry.set(value.deep_copy()?))
+    }
+
+    fn entries(&self) -> MutexGuard<'_, Vec<Entry>> {
+        self.shared.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds an entry, unless its name is taken.
+    fn add(&self, entry: Entry) -> Result<()> {
+        let mut entries = self.entries();
+        if entries.iter().any(|other| other.name() == entry.name()) {
+            let error = Error::Length { op: "param store", expected: 1, got: 2 };
+            return Err(error.at(format!("{} is made twice; share the parameter to tie it", entry.name())));
+        }
+        entries.push(entry);
+        Ok(())
+    }
+}
+
+impl fmt::Debug for ParamStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ParamStore of {} entries, {} parameters", self.entries().len(), self.parameter_count())
+    }
+}
+
+/// A path in a store: where a module makes its parameters.
+#[derive(Clone, Debug)]
+pub struct Scope {
+    store: ParamStore,
+    path: String,
+}
+
+impl Scope {
+    /// The path one step down: `scope.at("layer1").at(0)` is `layer1.0`.
+    #[must_use]
+    pub fn at(&self, name: impl Display) -> Self {
+        Self { store: self.store.clone(), path: self.key(name) }
+    }
+
+    /// The path, as keys show it; empty at the root.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The random stream of the module at this path.
+    pub fn stream(&self) -> u64 {
+        stream_of(&self.path)
+    }
+
+    /// The dtype of new parameters.
+    pub fn dtype(&self) -> DType {
+        self.store.shared.dtype
+    }
+
+    /// Makes a parameter.
+    ///
+    /// # Errors
+    /// Those of the shape and of the init; [`Error::Length`] if the name is taken; each at the parameter's key.
+    pub fn parameter(&self, name: &str, shape: impl IntoShape, init: Init) -> Result<Parameter> {
+        let key = self.key(name);
+        let value = shape
+            .into_shape()
+            .and_then(|shape| init.make(shape, self.dtype(), self.store.shared.seed, stream_of(&key)))
+            .at(|| key.clone())?;
+        let parameter = Parameter::new(key, value);
+        self.store.add(Entry::Parameter(parameter.clone()))?;
+        Ok(parameter)
+    }
+
+    /// Makes a buffer.
+    ///
+    /// # Errors
+    /// [`Error::Length`] at the buffer's key if the name is taken.
+    pub fn buffer(&self, name: &str, value: Tensor) -> Result<Buffer> {
+        let buffer = Buffer::new(self.key(name), value);
+        self.store.add(Entry::Buffer(buffer.clone()))?;
+        Ok(buffer)
+    }
+
+    fn key(&self, name: impl Display) -> String {
+        if self.path.is_empty() { name.to_string() } else { format!("{}.{name}", self.path) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn store(seed: u64, names: &[&str]) -> ParamStore {
+        let store = ParamStore::seeded(seed);
+        for name in names {
+            store.root().at(name).parameter("weight", [4, 3], Init::Normal { mean: 0.0, std: 1.0 }).unwrap();
+        }
+        store
+    }
+
+    #[test]
+    fn initial_values_depend_on_seed_and_name_only() {
+        let value = |store: &ParamStore, key: &str| {
+            let found = store.state_dict().into_iter().find(|(name, _)| name == key).unwrap();
+            found.1.to_vec::<f32>().unwrap()
+        };
+        let (a, b) = (store(1, &["x", "y"]), store(1, &["y", "x"]));
+        assert_eq!(value(&a, "x.weight"), value(&b, "x.weight"));
+        assert_ne!(value(&a, "x.weight"), value(&a, "y.weight"));
+        assert_ne!(value(&a, "x.weight"), value(&store(2, &["x"]), "x.weight"));
+    }
+
+    #[test]
+    fn names_are_unique() {
+        let store = store(1, &["x"]);
+        let error = store.root().at("x").parameter("weight", [1], Init::Zeros).unwrap_err();
+        assert!(error.to_string().starts_with("x.weight is made twice"), "{error}");
+    }
+
+    #[test]
+    fn state_dicts_round_trip_and_bad_ones_change_nothing() {
+        let (from, to) = (store(1, &["x", "y"]), store(2, &["x", "y"]));
+        to.load_state_dict(&from.state_dict()).unwrap();
+        for ((_, a), (_, b)) in from.state_dict().iter().zip(to.state_dict()) {
+            assert_eq!(a.to_vec::<f32>().unwrap(), b.to_vec::<f32>().unwrap());
+            assert!(!a.same_storage(&b));
+        }
+        let before = to.state_dict()[0].1.to_vec::<f32>().unwrap();
+        let mut bad = store(3, &["x", "y"]).state_dict();
+        bad[1].1 = Tensor::zeros([4, 4], DType::F32).unwrap();
+        let error = to.load_state_dict(&bad).unwrap_err().to_string();
+        assert!(error.contains("y.weight") && error.contains("(4, 3)") && error.contains("(4, 4)"), "{error}");
+        bad.remove(1);
+        assert!(to.load_state_dict(&bad).unwrap_err().to_string().contains("missing key y.weight"));
+        bad.push(("z".into(), Tensor::zeros([1], DType::F32).unwrap()));
+        assert!(to.load_state_dict(&bad).unwrap_err().to_string().contains("unexpected key z"));
+        assert_eq!(to.state_dict()[0].1.to_vec::<f32>().unwrap(), before);
+    }
+}
