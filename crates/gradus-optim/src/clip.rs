@@ -17,7 +17,13 @@ pub fn grad_norm(grads: &Gradients) -> Result<f64> {
         sum += match grad.dtype() {
             DType::F32 => reduce::sum_of_squares_slice(grad.as_slice::<f32>()?),
             DType::F64 => reduce::sum_of_squares_slice(grad.as_slice::<f64>()?),
-            got => return Err(Error::DType { op: "grad_norm", expected: FLOATS, got }),
+            got => {
+                return Err(Error::DType {
+                    op: "grad_norm",
+                    expected: FLOATS,
+                    got,
+                });
+            }
         };
     }
     Ok(sum.sqrt())
@@ -55,7 +61,13 @@ pub fn clip_grad_value(grads: &mut Gradients, max_value: f64) -> Result<()> {
         match grad.dtype() {
             DType::F32 => kernel::clamp(grad.make_mut::<f32>()?, max_value as f32),
             DType::F64 => kernel::clamp(grad.make_mut::<f64>()?, max_value),
-            got => return Err(Error::DType { op: "clip_grad_value", expected: FLOATS, got }),
+            got => {
+                return Err(Error::DType {
+                    op: "clip_grad_value",
+                    expected: FLOATS,
+                    got,
+                });
+            }
         }
     }
     Ok(())
@@ -65,7 +77,12 @@ fn positive(op: &'static str, name: &'static str, value: f64) -> Result<()> {
     if value > 0.0 {
         return Ok(());
     }
-    Err(Error::Argument { op, name, expected: "above 0", got: value })
+    Err(Error::Argument {
+        op,
+        name,
+        expected: "above 0",
+        got: value,
+    })
 }
 
 #[cfg(test)]
@@ -74,7 +91,12 @@ mod tests {
     use gradus_autograd::{Parameter, Tensor};
 
     fn gradients(values: [&[f64]; 2]) -> (Vec<Parameter>, Gradients) {
-        let zero = |i: usize| Parameter::new(i.to_string(), Tensor::zeros([values[i].len()], DType::F64).unwrap());
+        let zero = |i: usize| {
+            Parameter::new(
+                i.to_string(),
+                Tensor::zeros([values[i].len()], DType::F64).unwrap(),
+            )
+        };
         let parameters = vec![zero(0), zero(1)];
         let mut grads = Gradients::default();
         for (parameter, values) in parameters.iter().zip(values) {
@@ -84,7 +106,10 @@ mod tests {
     }
 
     fn values(parameters: &[Parameter], grads: &Gradients) -> Vec<f64> {
-        parameters.iter().flat_map(|p| grads.get(p).unwrap().to_vec::<f64>().unwrap()).collect()
+        parameters
+            .iter()
+            .flat_map(|p| grads.get(p).unwrap().to_vec::<f64>().unwrap())
+            .collect()
     }
 
     #[test]
@@ -94,7 +119,10 @@ mod tests {
         assert_eq!(values(&parameters, &grads), [3.0, 0.0, 4.0]);
         assert_eq!(clip_grad_norm(&mut grads, 1.0).unwrap(), 5.0);
         let factor = 1.0 / (5.0 + 1e-6);
-        assert_eq!(values(&parameters, &grads), [3.0 * factor, 0.0, 4.0 * factor]);
+        assert_eq!(
+            values(&parameters, &grads),
+            [3.0 * factor, 0.0, 4.0 * factor]
+        );
     }
 
     #[test]
@@ -109,6 +137,9 @@ mod tests {
         let (parameters, mut grads) = gradients([&[-3.0, 0.2], &[f64::INFINITY]]);
         clip_grad_value(&mut grads, 0.5).unwrap();
         assert_eq!(values(&parameters, &grads), [-0.5, 0.2, 0.5]);
-        assert!(clip_grad_value(&mut grads, 0.0).is_err() && clip_grad_norm(&mut grads, f64::NAN).is_err());
+        assert!(
+            clip_grad_value(&mut grads, 0.0).is_err()
+                && clip_grad_norm(&mut grads, f64::NAN).is_err()
+        );
     }
 }

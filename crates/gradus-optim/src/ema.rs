@@ -18,7 +18,10 @@ impl Ema {
     pub fn new(decay: f64, parameters: &[Parameter]) -> Result<Self> {
         crate::optimizer::check("ema", "decay", decay, 0.0, 1.0)?;
         let copy = |p: &Parameter| Ok((p.name().to_owned(), p.tensor().deep_copy()?));
-        Ok(Self { decay, averages: parameters.iter().map(copy).collect::<Result<_>>()? })
+        Ok(Self {
+            decay,
+            averages: parameters.iter().map(copy).collect::<Result<_>>()?,
+        })
     }
 
     /// Takes the parameters' values in. Parameters that the average does not know are passed over.
@@ -28,17 +31,36 @@ impl Ema {
     pub fn update(&mut self, parameters: &[Parameter]) -> Result<()> {
         let rate = 1.0 - self.decay;
         for (name, average) in &mut self.averages {
-            let Some(parameter) = parameters.iter().find(|p| p.name() == name) else { continue };
+            let Some(parameter) = parameters.iter().find(|p| p.name() == name) else {
+                continue;
+            };
             let value = parameter.tensor();
             if value.shape() != average.shape() {
                 let rule = "a parameter keeps its shape";
-                return Err(Error::ShapeMismatch { op: "ema", lhs: *average.shape(), rhs: *value.shape(), rule });
+                return Err(Error::ShapeMismatch {
+                    op: "ema",
+                    lhs: *average.shape(),
+                    rhs: *value.shape(),
+                    rule,
+                });
             }
             let value = value.contiguous()?;
             match average.dtype() {
-                DType::F32 => kernel::lerp(average.make_mut::<f32>()?, value.as_slice::<f32>()?, rate as f32),
-                DType::F64 => kernel::lerp(average.make_mut::<f64>()?, value.as_slice::<f64>()?, rate),
-                got => return Err(Error::DType { op: "ema", expected: &[DType::F32, DType::F64], got }),
+                DType::F32 => kernel::lerp(
+                    average.make_mut::<f32>()?,
+                    value.as_slice::<f32>()?,
+                    rate as f32,
+                ),
+                DType::F64 => {
+                    kernel::lerp(average.make_mut::<f64>()?, value.as_slice::<f64>()?, rate)
+                }
+                got => {
+                    return Err(Error::DType {
+                        op: "ema",
+                        expected: &[DType::F32, DType::F64],
+                        got,
+                    });
+                }
             }
         }
         Ok(())

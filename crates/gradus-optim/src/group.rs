@@ -14,13 +14,20 @@ pub struct ParamGroup {
 impl ParamGroup {
     /// A group that changes nothing yet.
     pub fn new(pattern: impl Into<String>) -> Self {
-        Self { pattern: pattern.into(), lr_scale: 1.0, weight_decay: None }
+        Self {
+            pattern: pattern.into(),
+            lr_scale: 1.0,
+            weight_decay: None,
+        }
     }
 }
 
 /// The learning-rate factor and weight decay of a parameter.
 pub(crate) fn resolve(groups: &[ParamGroup], name: &str, weight_decay: f64) -> (f64, f64) {
-    match groups.iter().find(|group| matches_pattern(&group.pattern, name)) {
+    match groups
+        .iter()
+        .find(|group| matches_pattern(&group.pattern, name))
+    {
         Some(group) => (group.lr_scale, group.weight_decay.unwrap_or(weight_decay)),
         None => (1.0, weight_decay),
     }
@@ -34,7 +41,8 @@ pub(crate) fn resolve(groups: &[ParamGroup], name: &str, weight_decay: f64) -> (
 /// assert!(!matches_pattern("*.bias", "bias"));
 /// ```
 pub fn matches_pattern(pattern: &str, name: &str) -> bool {
-    let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
+    let (pattern, name): (Vec<char>, Vec<char>) =
+        (pattern.chars().collect(), name.chars().collect());
     let (mut p, mut n) = (0, 0);
     // Where the last star stood, and up to where it swallowed the name.
     let mut star: Option<(usize, usize)> = None;
@@ -79,7 +87,10 @@ mod tests {
     #[test]
     fn many_stars_take_no_unbounded_time() {
         assert!(!matches_pattern(&"*a".repeat(50), &"a".repeat(49)));
-        assert!(!matches_pattern(&format!("{}b", "*a".repeat(30)), &"a".repeat(10_000)));
+        assert!(!matches_pattern(
+            &format!("{}b", "*a".repeat(30)),
+            &"a".repeat(10_000)
+        ));
     }
 
     #[test]

@@ -37,7 +37,13 @@ pub struct OptimizerState {
 }
 
 /// Refuses a hyper-parameter outside `low..=high`.
-pub(crate) fn check(op: &'static str, name: &'static str, value: f64, low: f64, high: f64) -> Result<()> {
+pub(crate) fn check(
+    op: &'static str,
+    name: &'static str,
+    value: f64,
+    low: f64,
+    high: f64,
+) -> Result<()> {
     if (low..=high).contains(&value) {
         return Ok(());
     }
@@ -46,5 +52,10 @@ pub(crate) fn check(op: &'static str, name: &'static str, value: f64, low: f64, 
         (0.0, _) => "at least 0 and finite",
         _ => "finite",
     };
-    Err(Error::Argument { op, name, expected, got: value })
+    Err(Error::Argument {
+        op,
+        name,
+        expected,
+        got: value,
+    })
 }

@@ -59,20 +59,37 @@ impl Sgd {
     /// # Errors
     /// [`Error::Argument`] for a hyper-parameter outside its domain.
     pub fn new(config: SgdConfig) -> Result<Self> {
-        for (name, value) in [("lr", config.lr), ("weight_decay", config.weight_decay), ("l1", config.l1)] {
+        for (name, value) in [
+            ("lr", config.lr),
+            ("weight_decay", config.weight_decay),
+            ("l1", config.l1),
+        ] {
             check("sgd", name, value, 0.0, f64::MAX)?;
         }
         check("sgd", "momentum", config.momentum, 0.0, 1.0)?;
         check("sgd", "dampening", config.dampening, 0.0, 1.0)?;
         if config.nesterov && (config.momentum == 0.0 || config.dampening != 0.0) {
             let expected = "above 0, and dampening 0, for nesterov";
-            return Err(Error::Argument { op: "sgd", name: "momentum", expected, got: config.momentum });
+            return Err(Error::Argument {
+                op: "sgd",
+                name: "momentum",
+                expected,
+                got: config.momentum,
+            });
         }
-        Ok(Self { config, step: 0, momentum: Slots::new("momentum") })
+        Ok(Self {
+            config,
+            step: 0,
+            momentum: Slots::new("momentum"),
+        })
     }
 
     fn update<T: Float>(&mut self, parameter: &Parameter, grad: &Tensor) -> Result<()> {
-        let (lr_scale, weight_decay) = resolve(&self.config.groups, parameter.name(), self.config.weight_decay);
+        let (lr_scale, weight_decay) = resolve(
+            &self.config.groups,
+            parameter.name(),
+            self.config.weight_decay,
+        );
         let options = kernel::Sgd {
             lr: self.config.lr * lr_scale,
             momentum: self.config.momentum,
@@ -102,11 +119,19 @@ impl Optimizer for Sgd {
     fn step(&mut self, parameters: &[Parameter], grads: &Gradients) -> Result<()> {
         self.step += 1;
         for parameter in parameters.iter().filter(|parameter| parameter.trainable()) {
-            let Some(grad) = grads.get(parameter) else { continue };
+            let Some(grad) = grads.get(parameter) else {
+                continue;
+            };
             match grad.dtype() {
                 DType::F32 => self.update::<f32>(parameter, grad)?,
                 DType::F64 => self.update::<f64>(parameter, grad)?,
-                got => return Err(Error::DType { op: "sgd", expected: &[DType::F32, DType::F64], got }),
+                got => {
+                    return Err(Error::DType {
+                        op: "sgd",
+                        expected: &[DType::F32, DType::F64],
+                        got,
+                    });
+                }
             }
         }
         Ok(())
@@ -123,7 +148,10 @@ impl Optimizer for Sgd {
     fn state(&self) -> OptimizerState {
         let mut slots = Vec::new();
         self.momentum.save(&mut slots);
-        OptimizerState { step: self.step, slots }
+        OptimizerState {
+            step: self.step,
+            slots,
+        }
     }
 
     fn load_state(&mut self, parameters: &[Parameter], state: OptimizerState) -> Result<()> {
@@ -150,41 +178,112 @@ mod tests {
     }
 
     fn close(found: &[f64], expected: &[f64]) {
-        assert!(found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-14), "{found:?} {expected:?}");
+        assert!(
+            found
+                .iter()
+                .zip(expected)
+                .all(|(a, b)| (a - b).abs() < 1e-14),
+            "{found:?} {expected:?}"
+        );
     }
 
     #[test]
     fn plain_momentum_dampening_nesterov_and_decay_by_hand() {
-        let base = SgdConfig { lr: 0.1, ..Default::default() };
+        let base = SgdConfig {
+            lr: 0.1,
+            ..Default::default()
+        };
         close(&run(base.clone(), 1), &[0.95, -1.8]);
         // v: 0.5, then 0.9 · 0.5 + 0.5 = 0.95.   v: -2, then 0.9 · -2 - 1.8 = -3.6
-        let momentum = SgdConfig { momentum: 0.9, ..base.clone() };
+        let momentum = SgdConfig {
+            momentum: 0.9,
+            ..base.clone()
+        };
         close(&run(momentum.clone(), 2), &[0.855, -1.44]);
         // v: 0.5 (undamped), then 0.45 + 0.5 · 0.5 = 0.7.   v: -2, then -1.8 - 0.9 = -2.7
-        close(&run(SgdConfig { dampening: 0.5, ..momentum.clone() }, 2), &[0.88, -1.53]);
+        close(
+            &run(
+                SgdConfig {
+                    dampening: 0.5,
+                    ..momentum.clone()
+                },
+                2,
+            ),
+            &[0.88, -1.53],
+        );
         // g + 0.9 v with v = g.
-        close(&run(SgdConfig { nesterov: true, ..momentum }, 1), &[0.905, -1.62]);
-        close(&run(SgdConfig { weight_decay: 0.2, ..base.clone() }, 1), &[0.93, -1.76]);
-        close(&run(SgdConfig { l1: 0.2, ..base.clone() }, 1), &[0.93, -1.78]);
-        close(&run(SgdConfig { maximize: true, ..base }, 1), &[1.05, -2.2]);
+        close(
+            &run(
+                SgdConfig {
+                    nesterov: true,
+                    ..momentum
+                },
+                1,
+            ),
+            &[0.905, -1.62],
+        );
+        close(
+            &run(
+                SgdConfig {
+                    weight_decay: 0.2,
+                    ..base.clone()
+                },
+                1,
+            ),
+            &[0.93, -1.76],
+        );
+        close(
+            &run(
+                SgdConfig {
+                    l1: 0.2,
+                    ..base.clone()
+                },
+                1,
+            ),
+            &[0.93, -1.78],
+        );
+        close(
+            &run(
+                SgdConfig {
+                    maximize: true,
+                    ..base
+                },
+                1,
+            ),
+            &[1.05, -2.2],
+        );
     }
 
     #[test]
     fn museum_44_strided_gradients_move_parameters() {
         let w = Parameter::new("w", Tensor::zeros([2, 2], DType::F32).unwrap());
-        let turned = Tensor::from_slice(&[1.0_f32, 2.0, 3.0, 4.0], [2, 2]).unwrap().transpose(0, 1).unwrap();
+        let turned = Tensor::from_slice(&[1.0_f32, 2.0, 3.0, 4.0], [2, 2])
+            .unwrap()
+            .transpose(0, 1)
+            .unwrap();
         w.set(turned.clone()).unwrap();
         let mut grads = Gradients::default();
         grads.replace(&w, turned);
-        let mut sgd = Sgd::new(SgdConfig { lr: 0.5, ..Default::default() }).unwrap();
+        let mut sgd = Sgd::new(SgdConfig {
+            lr: 0.5,
+            ..Default::default()
+        })
+        .unwrap();
         sgd.step(std::slice::from_ref(&w), &grads).unwrap();
         assert_eq!(w.tensor().to_vec::<f32>().unwrap(), [0.5, 1.5, 1.0, 2.0]);
     }
 
     #[test]
     fn state_round_trips_and_foreign_state_is_refused() {
-        let w = [Parameter::new("w", Tensor::from_slice(&[1.0_f32], [1]).unwrap())];
-        let config = SgdConfig { lr: 0.1, momentum: 0.9, ..Default::default() };
+        let w = [Parameter::new(
+            "w",
+            Tensor::from_slice(&[1.0_f32], [1]).unwrap(),
+        )];
+        let config = SgdConfig {
+            lr: 0.1,
+            momentum: 0.9,
+            ..Default::default()
+        };
         let step = |sgd: &mut Sgd| {
             let mut grads = Gradients::default();
             grads.replace(&w[0], Tensor::from_slice(&[1.0_f32], [1]).unwrap());
@@ -199,17 +298,37 @@ mod tests {
         b.load_state(&w, state.clone()).unwrap();
         w[0].set(value).unwrap();
         assert_eq!(step(&mut b), expected);
-        let foreign = OptimizerState { step: 1, slots: vec![("exp_avg.w".into(), state.slots[0].1.clone())] };
-        assert!(b.load_state(&w, foreign).unwrap_err().to_string().contains("exp_avg.w: no such slot"));
+        let foreign = OptimizerState {
+            step: 1,
+            slots: vec![("exp_avg.w".into(), state.slots[0].1.clone())],
+        };
+        assert!(
+            b.load_state(&w, foreign)
+                .unwrap_err()
+                .to_string()
+                .contains("exp_avg.w: no such slot")
+        );
     }
 
     #[test]
     fn bad_options_are_refused() {
         for config in [
-            SgdConfig { lr: -1.0, ..Default::default() },
-            SgdConfig { lr: f64::NAN, ..Default::default() },
-            SgdConfig { momentum: 1.5, ..Default::default() },
-            SgdConfig { nesterov: true, ..Default::default() },
+            SgdConfig {
+                lr: -1.0,
+                ..Default::default()
+            },
+            SgdConfig {
+                lr: f64::NAN,
+                ..Default::default()
+            },
+            SgdConfig {
+                momentum: 1.5,
+                ..Default::default()
+            },
+            SgdConfig {
+                nesterov: true,
+                ..Default::default()
+            },
         ] {
             assert!(Sgd::new(config).is_err());
         }

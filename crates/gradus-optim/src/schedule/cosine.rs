@@ -27,7 +27,10 @@ mod tests {
 
     #[test]
     fn museum_58_stays_down_at_the_end() {
-        let schedule = Cosine { total: 10, min: 0.1 };
+        let schedule = Cosine {
+            total: 10,
+            min: 0.1,
+        };
         assert_eq!(schedule.lr(1.0, 0), 1.0);
         assert!((schedule.lr(1.0, 5) - 0.55).abs() < 1e-15);
         for t in [10, 11, 15, 20, 1000] {

@@ -13,7 +13,11 @@ pub struct MultiStep {
 
 impl Schedule for MultiStep {
     fn lr(&self, base: f64, t: u64) -> f64 {
-        let passed = self.milestones.iter().filter(|&&milestone| milestone <= t).count();
+        let passed = self
+            .milestones
+            .iter()
+            .filter(|&&milestone| milestone <= t)
+            .count();
         base * self.gamma.powf(passed as f64)
     }
 }
@@ -24,7 +28,10 @@ mod tests {
 
     #[test]
     fn falls_at_the_milestones() {
-        let schedule = MultiStep { milestones: vec![4, 2], gamma: 0.5 };
+        let schedule = MultiStep {
+            milestones: vec![4, 2],
+            gamma: 0.5,
+        };
         let rates: Vec<f64> = (0..6).map(|t| schedule.lr(8.0, t)).collect();
         assert_eq!(rates, [8.0, 8.0, 4.0, 4.0, 2.0, 2.0]);
     }

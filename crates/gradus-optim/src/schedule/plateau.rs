@@ -21,7 +21,14 @@ pub struct PlateauConfig {
 
 impl Default for PlateauConfig {
     fn default() -> Self {
-        Self { maximize: false, factor: 0.1, patience: 10, threshold: 1e-4, cooldown: 0, min_factor: 0.0 }
+        Self {
+            maximize: false,
+            factor: 0.1,
+            patience: 10,
+            threshold: 1e-4,
+            cooldown: 0,
+            min_factor: 0.0,
+        }
     }
 }
 
@@ -39,11 +46,19 @@ pub struct Plateau {
 impl Plateau {
     /// A schedule that has seen nothing yet.
     pub fn new(config: PlateauConfig) -> Self {
-        Self { config, scale: 1.0, best: None, bad: 0, cooling: 0 }
+        Self {
+            config,
+            scale: 1.0,
+            best: None,
+            bad: 0,
+            cooling: 0,
+        }
     }
 
     fn improves(&self, metric: f64) -> bool {
-        let Some(best) = self.best else { return !metric.is_nan() };
+        let Some(best) = self.best else {
+            return !metric.is_nan();
+        };
         if self.config.maximize {
             metric > best + best.abs() * self.config.threshold
         } else {
@@ -76,7 +91,12 @@ impl Schedule for Plateau {
     }
 
     fn state(&self) -> Vec<f64> {
-        vec![self.scale, self.best.unwrap_or(f64::NAN), self.bad as f64, self.cooling as f64]
+        vec![
+            self.scale,
+            self.best.unwrap_or(f64::NAN),
+            self.bad as f64,
+            self.cooling as f64,
+        ]
     }
 
     fn load_state(&mut self, state: &[f64]) {
@@ -94,7 +114,12 @@ mod tests {
 
     #[test]
     fn cuts_after_patience_and_rests_in_cooldown() {
-        let config = PlateauConfig { patience: 1, cooldown: 2, factor: 0.5, ..Default::default() };
+        let config = PlateauConfig {
+            patience: 1,
+            cooldown: 2,
+            factor: 0.5,
+            ..Default::default()
+        };
         let mut schedule = Plateau::new(config);
         let mut rates = Vec::new();
         for metric in [1.0, 0.9, 0.9, 0.95, 0.95, 0.95, 0.95, f64::NAN] {
@@ -106,9 +131,15 @@ mod tests {
 
     #[test]
     fn state_round_trips() {
-        let config = PlateauConfig { patience: 0, maximize: true, ..Default::default() };
+        let config = PlateauConfig {
+            patience: 0,
+            maximize: true,
+            ..Default::default()
+        };
         let mut a = Plateau::new(config);
-        [0.5, 0.4, 0.6, 0.3].into_iter().for_each(|metric| a.observe(metric));
+        [0.5, 0.4, 0.6, 0.3]
+            .into_iter()
+            .for_each(|metric| a.observe(metric));
         let mut b = Plateau::new(config);
         b.load_state(&a.state());
         for metric in [0.7, 0.6, 0.5] {

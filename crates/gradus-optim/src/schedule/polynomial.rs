@@ -26,8 +26,32 @@ mod tests {
 
     #[test]
     fn a_line_and_a_parabola() {
-        assert_eq!(Polynomial { total: 4, power: 1.0, end: 0.0 }.lr(1.0, 1), 0.75);
-        assert_eq!(Polynomial { total: 4, power: 2.0, end: 1.0 }.lr(5.0, 2), 2.0);
-        assert_eq!(Polynomial { total: 4, power: 1.0, end: 0.5 }.lr(1.0, 9), 0.5);
+        assert_eq!(
+            Polynomial {
+                total: 4,
+                power: 1.0,
+                end: 0.0
+            }
+            .lr(1.0, 1),
+            0.75
+        );
+        assert_eq!(
+            Polynomial {
+                total: 4,
+                power: 2.0,
+                end: 1.0
+            }
+            .lr(5.0, 2),
+            2.0
+        );
+        assert_eq!(
+            Polynomial {
+                total: 4,
+                power: 1.0,
+                end: 0.5
+            }
+            .lr(1.0, 9),
+            0.5
+        );
     }
 }

@@ -23,7 +23,10 @@ mod tests {
 
     #[test]
     fn follows_its_formula() {
-        let schedule = Step { size: 3, gamma: 0.1 };
+        let schedule = Step {
+            size: 3,
+            gamma: 0.1,
+        };
         let rates: Vec<f64> = (0..7).map(|t| schedule.lr(1.0, t)).collect();
         assert_eq!(rates, [1.0, 1.0, 1.0, 0.1, 0.1, 0.1, 0.1_f64.powf(2.0)]);
     }

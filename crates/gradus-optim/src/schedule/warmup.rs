@@ -42,10 +42,16 @@ mod tests {
 
     #[test]
     fn rises_then_follows() {
-        let schedule = Warmup { steps: 3, then: Box::new(Exponential { gamma: 0.5 }) };
+        let schedule = Warmup {
+            steps: 3,
+            then: Box::new(Exponential { gamma: 0.5 }),
+        };
         let rates: Vec<f64> = (0..6).map(|t| schedule.lr(4.0, t)).collect();
         assert_eq!(rates, [1.0, 2.0, 3.0, 4.0, 2.0, 1.0]);
-        let none = Warmup { steps: 0, then: Box::new(Cosine { total: 2, min: 0.0 }) };
+        let none = Warmup {
+            steps: 0,
+            then: Box::new(Cosine { total: 2, min: 0.0 }),
+        };
         assert_eq!(none.lr(1.0, 0), 1.0);
     }
 }
