@@ -115,7 +115,7 @@ pub trait Float:
     /// The larger; NaN if either is NaN; the first of two equal ones.
     #[inline(always)]
     fn maximum(self, other: Self) -> Self {
-        if other > self || other.is_nan() {
+        if (other > self) | other.is_nan() {
             other
         } else {
             self
@@ -124,7 +124,7 @@ pub trait Float:
     /// The smaller; NaN if either is NaN; the first of two equal ones.
     #[inline(always)]
     fn minimum(self, other: Self) -> Self {
-        if other < self || other.is_nan() {
+        if (other < self) | other.is_nan() {
             other
         } else {
             self

