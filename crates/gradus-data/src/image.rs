@@ -11,6 +11,9 @@ pub const MAX_SIDE: u32 = 16_384;
 /// The most memory that decoding one image may take, in bytes.
 pub const MAX_DECODED_BYTES: u64 = 512 << 20;
 
+/// Start-of-image, and the first byte of the marker that follows.
+const JPEG_START: [u8; 3] = [0xff, 0xd8, 0xff];
+
 /// What is wrong with an image, or with its bytes.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -43,6 +46,9 @@ pub enum ImageError {
     /// The decoder refused the bytes: truncated or damaged.
     #[error("truncated or damaged image: {0}")]
     Damaged(#[source] ::image::ImageError),
+    /// A JPEG file ends before its end marker.
+    #[error("truncated or damaged image: the file ends before the image does")]
+    Truncated,
     /// The pixels given do not fill the size given.
     #[error("{height}×{width}×{channels} pixels need {expected} bytes, not {got}")]
     Length {
@@ -243,9 +249,13 @@ impl Image {
     /// of that size is allocated.
     ///
     /// # Errors
-    /// [`ImageError::Empty`], [`ImageError::NotAnImage`], [`ImageError::TooLarge`] or [`ImageError::Damaged`].
+    /// [`ImageError::Empty`], [`ImageError::NotAnImage`], [`ImageError::TooLarge`], [`ImageError::Truncated`] or [`ImageError::Damaged`].
     pub fn decode(bytes: &[u8], mode: ColorMode) -> Result<Self, ImageError> {
         let decoder = open(bytes)?;
+        // The decoder would paint what is missing grey; PIL refuses it, and so does this.
+        if bytes.starts_with(&JPEG_START) && !jpeg_reaches_its_end(bytes) {
+            return Err(ImageError::Truncated);
+        }
         let decoded = DynamicImage::from_decoder(decoder).map_err(damaged)?;
         Ok(from_dynamic(decoded)?.into_mode(mode))
     }
@@ -303,7 +313,7 @@ fn open(bytes: &[u8]) -> Result<impl ImageDecoder + '_, ImageError> {
     }
     let format = match bytes {
         [0x89, b'P', b'N', b'G', 0x0d, 0x0a, 0x1a, 0x0a, ..] => ImageFormat::Png,
-        [0xff, 0xd8, 0xff, ..] => ImageFormat::Jpeg,
+        _ if bytes.starts_with(&JPEG_START) => ImageFormat::Jpeg,
         _ => return Err(ImageError::NotAnImage),
     };
     if let Some((width, height, bytes_per_pixel)) = png_size(bytes) {
@@ -345,6 +355,27 @@ fn png_size(bytes: &[u8]) -> Option<(u32, u32, u64)> {
             channels
         },
     ))
+}
+
+/// Walks over a JPEG's markers, segments and scans (ITU-T T.81, annex B): whether its end-of-image marker is there.
+fn jpeg_reaches_its_end(bytes: &[u8]) -> bool {
+    let mut at = 2;
+    while let Some(&[first, marker]) = bytes.get(at..at + 2) {
+        match (first, marker) {
+            (0xff, 0xd9) => return true,
+            // Filling, or a marker without a segment (restart, temporary).
+            (0xff, 0xff) => at += 1,
+            (0xff, 0x01 | 0xd0..=0xd8) => at += 2,
+            // A segment with its length; after a scan's header, its data runs up to the next marker.
+            (0xff, 0x02..) => match bytes.get(at + 2..at + 4) {
+                Some(&[high, low]) => at += 2 + usize::from(u16::from_be_bytes([high, low])),
+                _ => return false,
+            },
+            // Data of a scan, in which 0xff is followed by 0.
+            _ => at += if first == 0xff { 2 } else { 1 },
+        }
+    }
+    false
 }
 
 fn check_size(width: u32, height: u32, bytes_per_pixel: u64) -> Result<(), ImageError> {
@@ -408,6 +439,55 @@ mod tests {
             Image::decode(&rgb, ColorMode::Grey).unwrap(),
             gradient(2, 3, 3).to_grey()
         );
+    }
+
+    /// A JPEG of waves, 50 rows and 60 columns.
+    fn jpeg(noise: u8) -> Vec<u8> {
+        let wave = |x: u32, y: u32, c: u32| {
+            (128.0 + 100.0 * (f64::from(x + c) / 9.0).sin() * (f64::from(y) / 7.0).cos()) as u8
+        };
+        let rgb = ::image::RgbImage::from_fn(60, 50, |x, y| {
+            ::image::Rgb([wave(x, y, 0), wave(x, y, 5), (x * 7 + y * 13) as u8 & noise])
+        });
+        let mut bytes = Vec::new();
+        let mut encoder = ::image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, 95);
+        encoder.encode_image(&rgb).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn jpeg_is_decoded_and_refused_when_cut() {
+        let bytes = jpeg(0);
+        let image = Image::decode(&bytes, ColorMode::AsStored).unwrap();
+        assert_eq!(
+            (image.height(), image.width(), image.channels()),
+            (50, 60, 3)
+        );
+        assert_eq!(read_size(&bytes).unwrap(), (50, 60));
+        let expected = (128.0 + 100.0 * (20.0_f64 / 9.0).sin() * (30.0_f64 / 7.0).cos()) as u8;
+        assert!(
+            image.pixel(30, 20)[0].abs_diff(expected) < 12,
+            "{:?}, {expected}",
+            image.pixel(30, 20)
+        );
+        for bytes in [jpeg(0), jpeg(255)] {
+            for keep in [
+                4,
+                20,
+                300,
+                bytes.len() / 2,
+                bytes.len() * 9 / 10,
+                bytes.len() - 40,
+                bytes.len() - 1,
+            ] {
+                let cut = Image::decode(&bytes[..keep], ColorMode::AsStored);
+                assert!(
+                    matches!(cut, Err(ImageError::Damaged(_) | ImageError::Truncated)),
+                    "{keep} of {} bytes: {cut:?}",
+                    bytes.len()
+                );
+            }
+        }
     }
 
     #[test]

@@ -473,6 +473,24 @@ mod tests {
         ));
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_give_an_error_or_as_many_values_as_stated(
+            header in proptest::collection::vec(0_u8..4, 3 * 4),
+            values in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..40),
+            packed: bool,
+        ) {
+            let mut bytes = [&[0, 0, 8, 3], &header[..], &values].concat();
+            if packed {
+                bytes = gzip(&bytes);
+            }
+            if let Ok((dims, found)) = parse_idx(&bytes, 3) {
+                proptest::prop_assert_eq!(dims.iter().product::<usize>(), found.len());
+                proptest::prop_assert_eq!(found, values);
+            }
+        }
+    }
+
     #[test]
     fn a_gzip_bomb_stops_at_what_the_header_states() {
         let bomb = gzip(&idx(0x801, &[10], &vec![0; 32 << 20]));

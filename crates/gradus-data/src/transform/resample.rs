@@ -16,12 +16,48 @@ struct Filter {
     reach: f64,
 }
 
-/// The pixels that one output pixel is made of.
-struct Window {
-    /// The first one.
-    start: usize,
-    /// One weight each.
+const TRIANGLE: Filter = Filter {
+    weight: triangle,
+    reach: 1.0,
+};
+const PIL_CUBIC: Filter = Filter {
+    weight: |x| cubic(x, -0.5),
+    reach: 2.0,
+};
+const TORCH_CUBIC: Filter = Filter {
+    weight: |x| cubic(x, -0.75),
+    reach: 2.0,
+};
+
+/// The pixels that each output pixel is made of.
+#[derive(Default)]
+struct Windows {
+    /// For each output pixel the first one, and where its weights end.
+    places: Vec<(usize, usize)>,
+    /// One weight for each pixel of each window.
     weights: Vec<i32>,
+}
+
+impl Windows {
+    fn push(&mut self, start: usize, weights: impl Iterator<Item = i32>) {
+        self.weights.extend(weights);
+        self.places.push((start, self.weights.len()));
+    }
+
+    fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// First pixel and weights of each window.
+    fn iter(&self) -> impl Iterator<Item = (usize, &[i32])> {
+        let mut begin = 0;
+        self.places.iter().map(move |&(start, end)| {
+            (
+                start,
+                &self.weights[std::mem::replace(&mut begin, end)..end],
+            )
+        })
+    }
 }
 
 /// The image in another size, `[height, width]`, each at least 1.
@@ -34,48 +70,16 @@ pub(super) fn resize(
     if size == [image.height(), image.width()] {
         return image;
     }
-    let windows = |from: usize, to: usize| match interpolation {
-        Interpolation::Nearest => nearest(from, to),
-        Interpolation::Bilinear => averaging(
-            from,
-            to,
-            &Filter {
-                weight: triangle,
-                reach: 1.0,
-            },
-        ),
-        Interpolation::Bicubic => averaging(
-            from,
-            to,
-            &Filter {
-                weight: cubic::<true>,
-                reach: 2.0,
-            },
-        ),
+    let filter = match (interpolation, antialias) {
+        (Interpolation::Nearest, _) => None,
+        (Interpolation::Bilinear, true) => Some(&TRIANGLE),
+        (Interpolation::Bicubic, true) => Some(&PIL_CUBIC),
+        (Interpolation::Bilinear, false) => return plain(&image, size, &TRIANGLE),
+        (Interpolation::Bicubic, false) => return plain(&image, size, &TORCH_CUBIC),
     };
-    match interpolation {
-        Interpolation::Bilinear if !antialias => {
-            return plain(
-                &image,
-                size,
-                &Filter {
-                    weight: triangle,
-                    reach: 1.0,
-                },
-            );
-        }
-        Interpolation::Bicubic if !antialias => {
-            return plain(
-                &image,
-                size,
-                &Filter {
-                    weight: cubic::<false>,
-                    reach: 2.0,
-                },
-            );
-        }
-        _ => {}
-    }
+    let windows = |from: usize, to: usize| {
+        filter.map_or_else(|| nearest(from, to), |filter| averaging(from, to, filter))
+    };
     let [height, width] = size;
     let mut resized = image;
     if width != resized.width() {
@@ -93,27 +97,28 @@ pub(super) fn resize(
 }
 
 /// PIL's windows: the filter widens with the step when shrinking, so every pixel counts; at the border it is cut and normalised.
-fn averaging(from: usize, to: usize, filter: &Filter) -> Vec<Window> {
+fn averaging(from: usize, to: usize, filter: &Filter) -> Windows {
     let step = from as f64 / to as f64;
     let widening = step.max(1.0);
     let reach = filter.reach * widening;
-    let window = |i: usize| {
+    let (mut windows, mut raw) = (Windows::default(), Vec::new());
+    for i in 0..to {
         let center = (i as f64 + 0.5) * step;
         // Casts truncate; what is below 0 becomes 0.
         let start = (center - reach + 0.5) as usize;
         let end = ((center + reach + 0.5) as usize).min(from);
-        let weight = |x: usize| (filter.weight)((x as f64 - center + 0.5) * (1.0 / widening));
-        let raw: Vec<f64> = (start..end).map(weight).collect();
+        raw.clear();
+        raw.extend(
+            (start..end).map(|x| (filter.weight)((x as f64 - center + 0.5) * (1.0 / widening))),
+        );
         let sum: f64 = raw.iter().sum();
-        Window {
+        windows.push(
             start,
-            weights: raw
-                .into_iter()
-                .map(|w| fixed(if sum == 0.0 { w } else { w / sum }))
-                .collect(),
-        }
-    };
-    (0..to).map(window).collect()
+            raw.iter()
+                .map(|w| fixed(if sum == 0.0 { *w } else { w / sum })),
+        );
+    }
+    windows
 }
 
 /// PyTorch's `interpolate(antialias=False)`: the 2 × 2 or 4 × 4 pixels around the point, in f32, rounded once at the end; beyond the
@@ -154,18 +159,17 @@ fn plain(image: &Image, [height, width]: [usize; 2], filter: &Filter) -> Image {
 }
 
 /// As PIL: the position grows by addition, which decides the pixel where two are equally near.
-fn nearest(from: usize, to: usize) -> Vec<Window> {
+fn nearest(from: usize, to: usize) -> Windows {
     let step = from as f64 / to as f64;
-    let mut at = step * 0.5;
-    let next = |_| {
-        let start = (at as usize).min(from - 1);
+    let (mut windows, mut at) = (Windows::default(), step * 0.5);
+    for _ in 0..to {
+        windows.push(
+            (at as usize).min(from - 1),
+            std::iter::once(1 << WEIGHT_BITS),
+        );
         at += step;
-        Window {
-            start,
-            weights: vec![1 << WEIGHT_BITS],
-        }
-    };
-    (0..to).map(next).collect()
+    }
+    windows
 }
 
 /// The linear filter.
@@ -174,8 +178,7 @@ fn triangle(x: f64) -> f64 {
 }
 
 /// The cubic convolution kernel (Keys 1981): `a = -0.5` in PIL, `a = -0.75` in PyTorch's plain interpolation.
-fn cubic<const PIL: bool>(x: f64) -> f64 {
-    let a = if PIL { -0.5 } else { -0.75 };
+fn cubic(x: f64, a: f64) -> f64 {
     let x = x.abs();
     if x < 1.0 {
         ((a + 2.0) * x - (a + 3.0)) * x * x + 1.0
@@ -199,13 +202,13 @@ fn level(sum: i32) -> u8 {
 const HALF: i32 = 1 << (WEIGHT_BITS - 1);
 
 /// One output column a window.
-fn columns<const C: usize>(image: &Image, windows: &[Window]) -> Image {
+fn columns<const C: usize>(image: &Image, windows: &Windows) -> Image {
     let mut pixels = Vec::with_capacity(image.height() * windows.len() * C);
     for y in 0..image.height() {
         let (row, _) = image.row(y).as_chunks::<C>();
-        for window in windows {
+        for (start, weights) in windows.iter() {
             let mut sums = [HALF; C];
-            for (pixel, &weight) in row[window.start..].iter().zip(&window.weights) {
+            for (pixel, &weight) in row[start..].iter().zip(weights) {
                 for (sum, &value) in sums.iter_mut().zip(pixel) {
                     *sum += i32::from(value) * weight;
                 }
@@ -217,13 +220,13 @@ fn columns<const C: usize>(image: &Image, windows: &[Window]) -> Image {
 }
 
 /// One output row a window.
-fn rows(image: &Image, windows: &[Window]) -> Image {
+fn rows(image: &Image, windows: &Windows) -> Image {
     let stride = image.width() * image.channels();
     let mut pixels = Vec::with_capacity(windows.len() * stride);
     let mut sums = vec![HALF; stride];
-    for window in windows {
+    for (start, weights) in windows.iter() {
         sums.fill(HALF);
-        for (y, &weight) in (window.start..).zip(&window.weights) {
+        for (y, &weight) in (start..).zip(weights) {
             for (sum, &value) in sums.iter_mut().zip(image.row(y)) {
                 *sum += i32::from(value) * weight;
             }

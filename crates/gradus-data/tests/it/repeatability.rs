@@ -107,7 +107,7 @@ fn augmentation_differs_by_epoch_sample_and_seed() {
     assert_eq!(epochs.len(), 10);
     assert_ne!(
         bytes(&data, 0, 0),
-        bytes(&*dataset(2, 0, transforms()), 0, 0)
+        bytes(&dataset(2, 0, transforms()), 0, 0)
     );
 
     // The same image at every index: only the index can make a difference.
