@@ -14,8 +14,7 @@ use crate::threads::for_each_split;
 
 /// Elements of one parallel task.
 ///
-/// Measured (2 cores Zen 3, `dst = a + b` in f32, inside the pool): 16384 elements in two tasks lose 10 %, 65536 in two
-/// tasks gain 1.5x.
+/// Measured (2 cores Zen 3, AVX2, f32 `a + b`, inside the pool): 32768 elements in two tasks lose 4 %, 131072 gain 1.6x.
 pub(crate) const CHUNK: usize = 32_768;
 
 /// A reader of the elements `start..start + n`. A transposed operand is first copied by tiles into `packed`: reading it

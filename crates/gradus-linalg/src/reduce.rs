@@ -18,7 +18,7 @@ use crate::threads::{Rows, for_each_chunk_mut, for_each_split};
 
 /// Elements read by one parallel task.
 ///
-/// Measured (2 cores Zen 3, f32 sum of one axis, inside the pool): 32768 elements in two tasks lose 5 %, 131072 gain 1.6x.
+/// Measured (2 cores Zen 3, AVX2, f32 sum, inside the pool): 65536 elements in two tasks lose 1 %, 256000 gain 1.7x.
 const CHUNK: usize = 65_536;
 /// With this many outputs or tiles there is work for all threads without cutting the reduced axes.
 const PLENTY: usize = 16;
