@@ -1,7 +1,7 @@
 //! Elementwise kernels: `dst = f(a, b, …)` and `dst = f(dst, a, …)`, operands of any strides and any element types.
 //!
 //! Operands are views already expanded to the shape of `dst` (stride 0 where they broadcast). The function is compiled
-//! into one loop over contiguous slices; [`crate::reader`] lends or gathers those. Write `f` as
+//! into one loop over contiguous slices; a reader lends or gathers those. Write `f` as
 //! `#[inline(always)] |x| …`, or it may be left out of the vectorised loop. Results do not depend on threads at all:
 //! each element is computed alone.
 

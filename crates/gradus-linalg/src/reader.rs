@@ -4,7 +4,7 @@
 //! whatever the strides are, and is compiled once. A run that lies in memory in order is borrowed; anything else
 //! (transposed, stepped, reversed, broadcast) is gathered into a small buffer that stays in the first-level cache.
 
-use gradus_tensor::{Element, Layout, MAX_RANK, View};
+use gradus_tensor::{Element, Layout, MAX_RANK};
 
 /// Elements that a reader gathers at a time.
 pub(crate) const BLOCK: usize = 512;
@@ -93,11 +93,6 @@ pub(crate) struct Reader<'a, T> {
 }
 
 impl<'a, T: Element> Reader<'a, T> {
-    /// A reader at the first element of `view`.
-    pub(crate) fn new(view: &View<'a, T>) -> Self {
-        Self::of(view.data(), Dims::of(view.layout()), view.offset() as isize)
-    }
-
     /// A reader of `data` through `layout` with its first element at `origin`, whose reach the caller has checked.
     pub(crate) fn of(data: &'a [T], layout: Dims, origin: isize) -> Self {
         Self {
@@ -224,7 +219,7 @@ pub(crate) fn step(left: usize, lends: &[Option<usize>]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gradus_tensor::Shape;
+    use gradus_tensor::{Shape, View};
 
     #[test]
     fn reads_every_layout_in_row_major_order() {
@@ -246,7 +241,7 @@ mod tests {
             let view = View::new(&data, &layout).unwrap();
             let want: Vec<f32> = view.iter().collect();
             for start in [0, 1, want.len() / 2] {
-                let mut reader = Reader::new(&view);
+                let mut reader = Reader::of(&data, Dims::of(&layout), offset as isize);
                 reader.seek(start.min(want.len() - 1));
                 let mut got = want[..start.min(want.len() - 1)].to_vec();
                 let mut buffer = [0.0; BLOCK];
