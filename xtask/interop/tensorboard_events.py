@@ -56,11 +56,13 @@ def main():
         key = tag.split("/")[-1]
         steps = {step for step, _ in points}
         candidates = [lines] + [[line for line in lines if is_eval(line) == evaluation] for evaluation in (False, True)]
-        wanted = [[(step, as_f32(value)) for step, value in logged(chosen, key, steps)] for chosen in candidates]
+        # A rate of work is logged in whole examples.
+        shown = round if key == "examples_per_second" else as_f32
+        wanted = [[(step, shown(value)) for step, value in logged(chosen, key, steps)] for chosen in candidates]
         if not any(wanted):
             continue
         compared += 1
-        found = [(step, as_f32(value)) for step, value in points]
+        found = [(step, shown(value)) for step, value in points]
         checks.check(f"series {tag}", found in wanted, f"{len(points)} points, last {found[-1]}")
     checks.check("series compared with metrics.jsonl", compared >= 2, str(compared))
     losses = [points for tag, points in series.items() if tag.split("/")[-1] == "loss" and len(points) >= STEPS]
