@@ -1,4 +1,4 @@
-//! Images as strided planes, and the columns of a block of output positions: what turns a convolution into a product.
+//! Images as strided planes, runs of output positions, and columns added back to the image they came from.
 
 use gradus_tensor::View;
 
@@ -149,28 +149,6 @@ pub(crate) fn segments(
             at,
         })
     })
-}
-
-/// Rows `rows` of the column matrix of `range`: `dst[r, p] = x[n, c, y + ky, x + kx]` with `(c, ky, kx)` row `r` of group `group`.
-pub(crate) fn im2col<T: Float>(
-    dst: &mut [T],
-    images: Images<'_, T>,
-    g: &Geometry,
-    group: usize,
-    rows: std::ops::Range<usize>,
-    range: std::ops::Range<usize>,
-) {
-    let [kh, kw] = g.kernel;
-    let width = range.len();
-    for (row, dst) in rows.zip(dst.chunks_exact_mut(width.max(1))) {
-        let (c, ky, kx) = (row / (kh * kw), row / kw % kh, row % kw);
-        for s in segments(g.output, range.clone()) {
-            let y = g.origin[0] + (s.y * g.stride[0] + ky * g.dilation[0]) as isize;
-            let x = g.origin[1] + (s.x * g.stride[1] + kx * g.dilation[1]) as isize;
-            let dst = &mut dst[s.at..s.at + s.len];
-            images.gather_row(dst, [s.n, group * g.c_in + c], [y, x], g.stride[1], g.input);
-        }
-    }
 }
 
 /// Adds columns back to the image they came from, row of columns by row: `image[c, y + ky, x + kx] += columns[(c, ky, kx), (y, x)]`.

@@ -16,46 +16,50 @@ const ROWS: usize = 64;
 /// Independent partial sums of a reduction.
 const LANES: usize = 8;
 
-/// Σ of `f(i)` (two values) over `0..n`, in [`LANES`] lanes of f64.
+/// Sum of the lanes by a fixed tree.
 #[inline(always)]
-fn sums(n: usize, f: impl Fn(usize) -> (f64, f64)) -> (f64, f64) {
-    let (mut a, mut b) = ([0.0; LANES], [0.0; LANES]);
-    let full = n / LANES * LANES;
-    let mut i = 0;
-    while i < full {
-        for l in 0..LANES {
-            let (x, y) = f(i + l);
-            a[l] += x;
-            b[l] += y;
-        }
-        i += LANES;
-    }
-    for l in 0..n - full {
-        let (x, y) = f(full + l);
-        a[l] += x;
-        b[l] += y;
-    }
-    let tree = |v: [f64; LANES]| ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1] + v[5]) + (v[3] + v[7]));
-    (tree(a), tree(b))
+fn tree(v: [f64; LANES]) -> f64 {
+    ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1] + v[5]) + (v[3] + v[7]))
 }
 
 /// `(Σ (x - shift), Σ (x - shift)²)`
 #[inline(always)]
 fn moments<T: Float>(x: &[T], shift: f64) -> (f64, f64) {
-    sums(x.len(), |i| {
-        let d = x[i].to_f64() - shift;
-        (d, d * d)
-    })
+    let (mut first, mut second) = ([0.0; LANES], [0.0; LANES]);
+    let (full, tail) = x.as_chunks::<LANES>();
+    for x in full {
+        for l in 0..LANES {
+            let d = x[l].to_f64() - shift;
+            first[l] += d;
+            second[l] = d.mul_add(d, second[l]);
+        }
+    }
+    for (l, x) in tail.iter().enumerate() {
+        let d = x.to_f64() - shift;
+        first[l] += d;
+        second[l] = d.mul_add(d, second[l]);
+    }
+    (tree(first), tree(second))
 }
 
 /// `(Σ g, Σ g · (x - mean))`
 #[inline(always)]
 fn grad_sums<T: Float>(g: &[T], x: &[T], mean: f64) -> (f64, f64) {
-    let x = &x[..g.len()];
-    sums(g.len(), |i| {
-        let grad = g[i].to_f64();
-        (grad, grad * (x[i].to_f64() - mean))
-    })
+    let (mut first, mut second) = ([0.0; LANES], [0.0; LANES]);
+    let ((g_full, g_tail), (x_full, x_tail)) = (g.as_chunks::<LANES>(), x.as_chunks::<LANES>());
+    for (g, x) in g_full.iter().zip(x_full) {
+        for l in 0..LANES {
+            let grad = g[l].to_f64();
+            first[l] += grad;
+            second[l] = grad.mul_add(x[l].to_f64() - mean, second[l]);
+        }
+    }
+    for (l, (g, x)) in g_tail.iter().zip(x_tail).enumerate() {
+        let grad = g.to_f64();
+        first[l] += grad;
+        second[l] = grad.mul_add(x.to_f64() - mean, second[l]);
+    }
+    (tree(first), tree(second))
 }
 
 /// Mean and biased variance from the sums of differences.

@@ -312,7 +312,7 @@ impl AvgDivisor {
 /// Mean of each window; `(planes, H, W) -> (planes, OH, OW)`, contiguous; as `torch.nn.functional.avg_pool2d`.
 ///
 /// # Numerics
-/// Sums in f64, one rounding at the end.
+/// Sums in f64, one rounding at the end; windows of 2 × 2 with stride 2 in the dtype.
 ///
 /// # Panics
 /// If lengths do not fit or the dilation is not 1: a bug of the caller.
@@ -324,6 +324,16 @@ pub fn avg_pool2d<T: Float>(dst: &mut [T], x: &[T], pool: &Pool2d, divisor: AvgD
     let [_, input, len] = pool.planes(output, x.len(), dst.len());
     each_plane(dst, len, input, |plane, dst| {
         let x = &x[plane * input..][..input];
+        if pool.is_two_by_two() && !pool.ceil_mode {
+            let count = divisor.divisor_override.unwrap_or(4);
+            return average_two_by_two(
+                dst,
+                x,
+                pool.input[1],
+                output[1],
+                T::from_f64(1.0 / count as f64),
+            );
+        }
         average(
             dst,
             x,
@@ -435,6 +445,22 @@ pub fn adaptive_avg_pool2d_backward<T: Float>(
 
 fn area((y0, y1): (usize, usize), (x0, x1): (usize, usize)) -> usize {
     (y1 - y0) * (x1 - x0)
+}
+
+/// [`average`] of windows of 2 × 2 with stride 2, in the dtype: the sums of the columns, then of both.
+fn average_two_by_two<T: Float>(dst: &mut [T], x: &[T], width: usize, ow: usize, scale: T) {
+    dispatch(
+        #[inline(always)]
+        || {
+            for (dst, rows) in dst.chunks_exact_mut(ow).zip(x.chunks_exact(2 * width)) {
+                let (top, bottom) = rows.split_at(width);
+                let (top, bottom) = (top.as_chunks::<2>().0, bottom.as_chunks::<2>().0);
+                for ((d, a), b) in dst.iter_mut().zip(top).zip(bottom) {
+                    *d = ((a[0] + b[0]) + (a[1] + b[1])) * scale;
+                }
+            }
+        },
+    );
 }
 
 /// `dst[oy, ox] = Σ window / divisor`; `window(o, axis)` gives first and end.

@@ -1,9 +1,12 @@
 //! Convolution as matrix products over columns gathered for a block of positions, which may span several images.
 
+use std::ops::Range;
+
 use super::Geometry;
+use super::packed::{Plan, expand};
 use crate::float::Float;
 use crate::gemm::{Accum, MatMut, MatRef, gemm, gemm_row_bias, gemm_serial};
-use crate::im2col::{Images, col2im, im2col, segments};
+use crate::im2col::{Images, col2im, segments};
 use crate::scratch::{SharedMut, with_scratch};
 use crate::threads::{for_each_block, for_each_chunk_mut};
 
@@ -59,6 +62,70 @@ pub(super) fn pointwise<T: Float>(
     }
 }
 
+/// How positions are cut into blocks: some whole images, or some rows of one.
+struct Cut {
+    images: usize,
+    rows: usize,
+    down: usize,
+    blocks: usize,
+}
+
+impl Cut {
+    fn of(g: &Geometry, positions: usize) -> Self {
+        let images = (positions / g.positions().max(1)).clamp(1, g.batch.max(1));
+        let rows = if images > 1 {
+            g.output[0]
+        } else {
+            (positions / g.output[1]).clamp(1, g.output[0])
+        };
+        let down = g.output[0].div_ceil(rows);
+        Self {
+            images,
+            rows,
+            down,
+            blocks: g.batch.div_ceil(images) * down,
+        }
+    }
+
+    /// Images and output rows of a block.
+    fn block(&self, g: &Geometry, block: usize) -> [Range<usize>; 2] {
+        let (image, row) = (
+            block / self.down * self.images,
+            block % self.down * self.rows,
+        );
+        [
+            image..g.batch.min(image + self.images),
+            row..g.output[0].min(row + self.rows),
+        ]
+    }
+}
+
+/// The column matrix `(inner, images · rows · OW)` of some images and output rows of one group.
+fn gather_columns<T: Float>(
+    columns: &mut [T],
+    x: Images<'_, T>,
+    g: &Geometry,
+    plan: &Plan,
+    group: usize,
+    [images, rows]: [Range<usize>; 2],
+) {
+    let of_image = rows.len() * g.output[1];
+    let width = images.len() * of_image;
+    with_scratch(plan.len(g.c_in), |copy| {
+        for (i, n) in images.enumerate() {
+            plan.pack(copy, x, g, n, group, rows.start);
+            expand(
+                columns,
+                copy,
+                plan,
+                0..g.inner(),
+                [i * of_image, width],
+                [rows.len(), g.output[1]],
+            );
+        }
+    });
+}
+
 /// See [`super::conv2d`].
 pub(super) fn forward<T: Float>(
     dst: &mut [T],
@@ -67,23 +134,26 @@ pub(super) fn forward<T: Float>(
     bias: Option<&[T]>,
     g: &Geometry,
 ) {
-    let (inner, total) = (g.inner(), g.batch * g.positions());
-    let blocks = total.div_ceil(POSITIONS);
-    let splits = PARTS.div_ceil(blocks * g.groups).min(g.c_out.div_ceil(64));
+    let (inner, cut) = (g.inner(), Cut::of(g, POSITIONS));
+    let plan = Plan::new(g, cut.rows);
+    let splits = PARTS
+        .div_ceil(cut.blocks * g.groups)
+        .min(g.c_out.div_ceil(64));
     let channels = g.c_out.div_ceil(splits);
     let out = SharedMut::new(dst);
-    for_each_block(g.groups * blocks * splits, 1, |task, _| {
-        let (group, rest) = (task / (blocks * splits), task % (blocks * splits));
-        let (block, split) = (rest / splits, rest % splits);
-        let range = block * POSITIONS..total.min((block + 1) * POSITIONS);
+    for_each_block(g.groups * cut.blocks * splits, 1, |task, _| {
+        let (group, rest) = (task / (cut.blocks * splits), task % (cut.blocks * splits));
+        let [images, rows] = cut.block(g, rest / splits);
+        let split = rest % splits;
         let co = split * channels..g.c_out.min((split + 1) * channels);
         if co.is_empty() {
             return;
         }
-        let width = range.len();
+        let of_image = rows.len() * g.output[1];
+        let width = images.len() * of_image;
         with_scratch((inner + co.len()) * width, |scratch| {
             let (columns, tile) = scratch.split_at_mut(inner * width);
-            im2col(columns, x, g, group, 0..inner, range.clone());
+            gather_columns(columns, x, g, &plan, group, [images.clone(), rows.clone()]);
             let first = group * g.c_out + co.start;
             let a = MatRef::new(
                 weight,
@@ -94,14 +164,12 @@ pub(super) fn forward<T: Float>(
             let b = MatRef::row_major(columns, inner, width);
             let bias = bias.map(|bias| &bias[first..first + co.len()]);
             gemm_row_bias(MatMut::row_major(tile, co.len(), width), a, b, bias, false);
-            for s in segments(g.output, range.clone()) {
-                for (r, row) in tile.chunks_exact(width).enumerate() {
-                    let start = ((s.n * g.groups * g.c_out + first + r) * g.output[0] + s.y)
-                        * g.output[1]
-                        + s.x;
-                    // SAFETY: this task alone writes these positions of these channels.
-                    unsafe { out.range(start..start + s.len) }
-                        .copy_from_slice(&row[s.at..s.at + s.len]);
+            for (r, row) in tile.chunks_exact(width).enumerate() {
+                for (n, values) in images.clone().zip(row.chunks_exact(of_image)) {
+                    let start = ((n * g.groups * g.c_out + first + r) * g.output[0] + rows.start)
+                        * g.output[1];
+                    // SAFETY: this task alone writes these rows of these channels.
+                    unsafe { out.range(start..start + of_image) }.copy_from_slice(values);
                 }
             }
         });
@@ -114,7 +182,7 @@ fn gather<T: Float>(
     images: Images<'_, T>,
     output: [usize; 2],
     first: usize,
-    range: std::ops::Range<usize>,
+    range: Range<usize>,
 ) {
     for (c, dst) in dst.chunks_exact_mut(range.len()).enumerate() {
         for s in segments(output, range.clone()) {
@@ -190,42 +258,56 @@ pub(super) fn grad_weight<T: Float>(
     x: Images<'_, T>,
     g: &Geometry,
 ) {
-    let (inner, total) = (g.inner(), g.batch * g.positions());
-    let width = (COLUMNS / inner.max(1)).max(1024).min(total);
-    if total == 0 {
+    let inner = g.inner();
+    let most = (COLUMNS / inner.max(1)).max(1024);
+    if g.batch * g.positions() == 0 {
         return;
     }
+    let cut = Cut::of(g, most);
+    let plan = Plan::new(g, cut.rows);
     for (group, dst) in dst.chunks_exact_mut(g.c_out * inner).enumerate() {
-        for start in (0..total).step_by(width) {
-            let range = start..total.min(start + width);
-            let width = range.len();
-            with_scratch((inner + g.c_out) * width, |scratch| {
-                let (columns, grads) = scratch.split_at_mut(inner * width);
-                let rows = (1_usize << 15).div_ceil(width);
-                for_each_chunk_mut(columns, rows * width, |task, columns| {
-                    let first = task * rows;
-                    im2col(
-                        columns,
-                        x,
-                        g,
-                        group,
-                        first..first + columns.len() / width,
-                        range.clone(),
-                    );
-                });
-                for_each_chunk_mut(grads, rows * width, |task, grads| {
-                    gather(
-                        grads,
-                        grad_out,
-                        g.output,
-                        group * g.c_out + task * rows,
-                        range.clone(),
-                    );
-                });
-                let a = MatRef::row_major(grads, g.c_out, width);
-                let b = MatRef::row_major(columns, inner, width).transpose();
-                gemm(MatMut::row_major(dst, g.c_out, inner), Accum::Add, a, b);
-            });
+        for block in 0..cut.blocks {
+            let [images, rows] = cut.block(g, block);
+            let of_image = rows.len() * g.output[1];
+            let width = images.len() * of_image;
+            let copy_len = plan.len(g.c_in);
+            with_scratch(
+                (inner + g.c_out) * width + images.len() * copy_len,
+                |scratch| {
+                    let (columns, rest) = scratch.split_at_mut(inner * width);
+                    let (grads, copies) = rest.split_at_mut(g.c_out * width);
+                    for_each_chunk_mut(copies, copy_len, |i, copy| {
+                        plan.pack(copy, x, g, images.start + i, group, rows.start)
+                    });
+                    let count = (1_usize << 15).div_ceil(width);
+                    for_each_chunk_mut(columns, count * width, |task, columns| {
+                        let taps = task * count..task * count + columns.len() / width;
+                        for (i, copy) in copies.chunks_exact(copy_len).enumerate() {
+                            expand(
+                                columns,
+                                copy,
+                                &plan,
+                                taps.clone(),
+                                [i * of_image, width],
+                                [rows.len(), g.output[1]],
+                            );
+                        }
+                    });
+                    let start = images.start * g.positions() + rows.start * g.output[1];
+                    for_each_chunk_mut(grads, count * width, |task, grads| {
+                        gather(
+                            grads,
+                            grad_out,
+                            g.output,
+                            group * g.c_out + task * count,
+                            start..start + width,
+                        );
+                    });
+                    let a = MatRef::row_major(grads, g.c_out, width);
+                    let b = MatRef::row_major(columns, inner, width).transpose();
+                    gemm(MatMut::row_major(dst, g.c_out, inner), Accum::Add, a, b);
+                },
+            );
         }
     }
 }

@@ -322,7 +322,7 @@ fn sum<S: Simd, T: Lanes>(register: T::Register<S>) -> T {
     while width > 1 {
         width /= 2;
         for l in 0..width {
-            values[l] = values[l] + values[l + width];
+            values[l] += values[l + width];
         }
     }
     values[0]

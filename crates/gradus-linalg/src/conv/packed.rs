@@ -120,6 +120,44 @@ impl Plan {
     }
 }
 
+/// Columns of some outputs: `dst[t, at + (oy, ox)] = copy[offsets[t] + oy · pitch + ox]`; rows of `dst` are `width` long.
+pub(super) fn expand<T: Float>(
+    dst: &mut [T],
+    copy: &[T],
+    plan: &Plan,
+    taps: std::ops::Range<usize>,
+    [at, width]: [usize; 2],
+    output: [usize; 2],
+) {
+    match output[1] {
+        4 => expand_rows::<T, 4>(dst, copy, plan, taps, [at, width], output),
+        7 => expand_rows::<T, 7>(dst, copy, plan, taps, [at, width], output),
+        8 => expand_rows::<T, 8>(dst, copy, plan, taps, [at, width], output),
+        _ => expand_rows::<T, 1>(dst, copy, plan, taps, [at, width], output),
+    }
+}
+
+/// [`expand`] with rows of `W` outputs moved as one value, or of any length for `W = 1`.
+fn expand_rows<T: Float, const W: usize>(
+    dst: &mut [T],
+    copy: &[T],
+    plan: &Plan,
+    taps: std::ops::Range<usize>,
+    [at, width]: [usize; 2],
+    [rows, ow]: [usize; 2],
+) {
+    for (dst, &offset) in dst.chunks_exact_mut(width).zip(&plan.offsets[taps]) {
+        let dst = &mut dst[at..at + rows * ow];
+        let source = copy[offset..].chunks(plan.pitch);
+        for (dst, source) in dst.chunks_exact_mut(ow).zip(source) {
+            match (dst.first_chunk_mut::<W>(), source.first_chunk::<W>()) {
+                (Some(dst), Some(source)) if W > 1 => *dst = *source,
+                _ => dst.copy_from_slice(&source[..ow]),
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,7 +9,7 @@ use crate::simd::dispatch;
 /// Independent partial sums of a dot product: eight 256-bit or four 512-bit f32 registers hide the latency of an FMA.
 const LANES: usize = 64;
 /// Rows summed together when the matrix is stored by columns; their partial sums stay in L1.
-const ROWS: usize = 256;
+const ROWS: usize = 1024;
 /// Columns summed one after another before they join the total: keeps long f32 sums accurate.
 const COLUMNS: usize = 64;
 
@@ -64,7 +64,7 @@ fn dot<T: Float>(a: &[T], b: &[T]) -> T {
     let mut width = LANES / 2;
     while width > 0 {
         for l in 0..width {
-            acc[l] = acc[l] + acc[l + width];
+            acc[l] += acc[l + width];
         }
         width /= 2;
     }

@@ -3,6 +3,7 @@
 use gradus_random::Rng;
 use gradus_tensor::{Layout, Shape, Tensor};
 
+use super::batched::merged_stride;
 use super::*;
 use crate::threads::with_threads;
 
