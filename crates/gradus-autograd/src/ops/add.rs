@@ -83,3 +83,28 @@ pub(crate) fn add_assign(sum: &mut Tensor, grad: &Tensor) -> Result<()> {
         Ok(())
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::support::testing::*;
+
+    #[test]
+    fn forward_matches_reference() {
+        check_pair(|a, b| a.add(b), |a, b| a + b);
+    }
+
+    #[test]
+    fn gradient_matches_finite_difference() {
+        check_pair_gradient(|a, b| a.add(b));
+    }
+
+    #[test]
+    fn accepts_strided_views() {
+        check_pair_layouts(|a, b| a.add(b));
+    }
+
+    #[test]
+    fn rejects_operands_that_do_not_fit() {
+        check_pair_rejects(|a, b| a.add(b));
+    }
+}

@@ -61,3 +61,41 @@ impl Var {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::support::testing::*;
+
+    #[test]
+    fn forward_matches_reference() {
+        check_forward(
+            |v| v[0].expand([2, 2, 3]),
+            &[tensor(&[1.0, 2.0], [2, 1])],
+            &[1.0, 1.0, 1.0, 2.0, 2.0, 2.0].repeat(2),
+        );
+    }
+
+    #[test]
+    fn gradient_matches_finite_difference() {
+        check_gradient(
+            |v| v[0].expand([2, 2, 3])?.square(),
+            &[tensor(&[1.0, 2.0], [2, 1])],
+        );
+    }
+
+    #[test]
+    fn accepts_strided_views() {
+        check_layouts(|v| v[0].expand([4, 2, 3]), &[tensor(&BOTH_SIGNS, [2, 3])]);
+        check_layouts(|v| v[0].expand([4, 2]), &[tensor(&BOTH_SIGNS[..1], ())]);
+        check_empty(|v| v[0].expand([0, 3]), &[&[1, 3]]);
+    }
+
+    #[test]
+    fn rejects_a_shape_that_does_not_fit() {
+        let got = constant(&BOTH_SIGNS, [2, 3]).expand([2, 6]);
+        assert!(
+            matches!(got, Err(crate::Error::ShapeMismatch { .. })),
+            "{got:?}"
+        );
+    }
+}

@@ -59,3 +59,41 @@ impl Var {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::support::testing::*;
+
+    #[test]
+    fn forward_matches_reference() {
+        check_forward(
+            |v| v[0].reshape([3, 2]),
+            &[tensor(&BOTH_SIGNS, [2, 3])],
+            &BOTH_SIGNS,
+        );
+    }
+
+    #[test]
+    fn gradient_matches_finite_difference() {
+        check_gradient(
+            |v| v[0].reshape([3, 2])?.square(),
+            &[tensor(&BOTH_SIGNS, [2, 3])],
+        );
+    }
+
+    #[test]
+    fn accepts_strided_views() {
+        check_layouts(|v| v[0].reshape([3, 1, 2]), &[tensor(&BOTH_SIGNS, [2, 3])]);
+        check_layouts(|v| v[0].reshape([1, 1]), &[tensor(&BOTH_SIGNS[..1], ())]);
+        check_empty(|v| v[0].reshape([7, 0]), &[&[0, 3]]);
+    }
+
+    #[test]
+    fn rejects_another_number_of_elements() {
+        let got = constant(&BOTH_SIGNS, [2, 3]).reshape([2, 2]);
+        assert!(
+            matches!(got, Err(crate::Error::ShapeMismatch { .. })),
+            "{got:?}"
+        );
+    }
+}

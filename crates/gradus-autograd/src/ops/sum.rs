@@ -72,3 +72,61 @@ impl Var {
         apply(Sum { axes, keepdim }, &[self])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::support::testing::*;
+    use gradus_testing::reference::groups;
+
+    #[test]
+    fn forward_matches_reference() {
+        let x = sampled(&[2, 3, 4], 1);
+        let elements = x.to_vec::<f64>().unwrap();
+        for (dims, axes) in [(&[1][..], &[1][..]), (&[-1, 0], &[0, 2]), (&[], &[0, 1, 2])] {
+            let want: Vec<f64> = groups(&[2, 3, 4], &elements, axes)
+                .iter()
+                .map(|g| g.iter().sum())
+                .collect();
+            check_forward(|v| v[0].sum(dims, false), &[x.clone()], &want);
+            check_forward(|v| v[0].sum(dims, true), &[x.clone()], &want);
+        }
+    }
+
+    #[test]
+    fn gradient_matches_finite_difference() {
+        for dims in [&[1][..], &[0, 2], &[]] {
+            check_gradient(
+                |v| v[0].sum(dims, false)?.square(),
+                &[sampled(&[2, 3, 2], 1)],
+            );
+            check_gradient(|v| v[0].sum(dims, true), &[sampled(&[2, 3, 2], 1)]);
+        }
+    }
+
+    #[test]
+    fn accepts_strided_views() {
+        check_layouts(|v| v[0].sum(&[1], false), &[sampled(&[3, 4, 2], 1)]);
+        check_layouts(|v| v[0].sum(&[], true), &[sampled(&[3, 4], 1)]);
+        check_layouts(|v| v[0].sum(&[], false), &[sampled(&[], 1)]);
+        check_empty(|v| v[0].sum(&[0], false), &[&[0, 3]]);
+        check_empty(|v| v[0].sum(&[], false), &[&[0, 3]]);
+    }
+
+    #[test]
+    fn museum_40_sum_over_a_dim_of_a_transposed_matrix() {
+        let x = constant(&[1.0_f64, 2.0, 3.0, 4.0, 5.0, 6.0], [2, 3])
+            .transpose(0, 1)
+            .unwrap();
+        assert_eq!(values(&x.sum(&[1], false).unwrap()), [5.0, 7.0, 9.0]);
+    }
+
+    #[test]
+    fn rejects_dims_that_do_not_exist() {
+        let x = constant(&BOTH_SIGNS, [2, 3]);
+        for dims in [&[2][..], &[0, -2]] {
+            let got = x.sum(dims, false);
+            assert!(matches!(got, Err(crate::Error::Axis { .. })), "{got:?}");
+        }
+        check_rejects_integers(|x| x.sum(&[], false));
+    }
+}

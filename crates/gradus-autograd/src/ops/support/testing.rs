@@ -1,0 +1,447 @@
+//! What the tests of ops share: one line for each of the four tests that an op has.
+
+use gradus_tensor::{Element, IntoShape};
+use gradus_testing::{check_close, sample};
+
+use super::loss::Reduction;
+use crate::{
+    DType, GradConfig, GradcheckConfig, Result, Tensor, Var, grad, gradcheck, gradgradcheck,
+};
+
+/// Values on both sides of 0, away from 0, ±1 and the other places where functions have kinks.
+pub(crate) const BOTH_SIGNS: [f64; 6] = [-2.3, -1.4, -0.6, 0.3, 0.8, 1.7];
+/// Values above 0.
+pub(crate) const POSITIVE: [f64; 6] = [0.2, 0.6, 0.9, 1.3, 2.1, 3.4];
+
+/// A tensor of these values.
+pub(crate) fn tensor<T: Element>(values: &[T], shape: impl IntoShape) -> Tensor {
+    Tensor::from_slice(values, shape).expect("values that fit the shape")
+}
+
+/// A tensor of f64 values in -2..2 that look random; `salt` chooses them.
+pub(crate) fn sampled(dims: &[usize], salt: u64) -> Tensor {
+    tensor(&sample(dims.iter().product(), salt), dims)
+}
+
+/// A var that needs no gradient.
+pub(crate) fn constant<T: Element>(values: &[T], shape: impl IntoShape) -> Var {
+    Var::constant(tensor(values, shape))
+}
+
+/// A var that needs a gradient.
+pub(crate) fn leaf<T: Element>(values: &[T], shape: impl IntoShape) -> Var {
+    Var::leaf(tensor(values, shape))
+}
+
+/// The elements of a var as f64.
+pub(crate) fn values(x: &Var) -> Vec<f64> {
+    x.tensor()
+        .to_dtype(DType::F64)
+        .expect("a cast")
+        .to_vec()
+        .expect("f64")
+}
+
+/// `f` of f64 inputs against the elements that are right; then of the same inputs in f32.
+#[track_caller]
+pub(crate) fn check_forward(f: impl Fn(&[Var]) -> Result<Var>, inputs: &[Tensor], want: &[f64]) {
+    let vars = |dtype| -> Vec<Var> {
+        let cast = |x: &Tensor| Var::constant(x.to_dtype(dtype).expect("a cast"));
+        inputs.iter().map(cast).collect()
+    };
+    let got = f(&vars(DType::F64)).expect("f64 forward");
+    assert_eq!(got.dtype(), DType::F64);
+    check_close("f64 forward", &values(&got), want, 1e-12, 1e-13);
+    let got = f(&vars(DType::F32)).expect("f32 forward");
+    assert_eq!(got.dtype(), DType::F32);
+    check_close("f32 forward", &values(&got), want, 2e-5, 1e-5);
+}
+
+/// A function of one number against its reference.
+#[track_caller]
+pub(crate) fn check_map(
+    f: impl Fn(&Var) -> Result<Var>,
+    xs: &[f64],
+    reference: impl Fn(f64) -> f64,
+) {
+    let want: Vec<f64> = xs.iter().map(|&x| reference(x)).collect();
+    check_forward(|v| f(&v[0]), &[tensor(xs, xs.len())], &want);
+}
+
+/// First and second derivatives against finite differences, and the fused backward against the composed one.
+#[track_caller]
+pub(crate) fn check_gradient(f: impl Fn(&[Var]) -> Result<Var>, inputs: &[Tensor]) {
+    check_gradient_to(1e-8, f, inputs);
+}
+
+/// [`check_gradient`] to another tolerance.
+#[track_caller]
+pub(crate) fn check_gradient_to(
+    tolerance: f64,
+    f: impl Fn(&[Var]) -> Result<Var>,
+    inputs: &[Tensor],
+) {
+    let grad_out = check_first(tolerance, &f, inputs);
+    let config = GradcheckConfig {
+        tolerance,
+        ..GradcheckConfig::default()
+    };
+    let report =
+        gradgradcheck(|v| Ok(vec![f(v)?]), inputs, &[grad_out], &config).expect("gradgradcheck");
+    assert!(report.passed(), "second derivative: {report}");
+    assert!(
+        report.entries > 0,
+        "second derivative: nothing was compared"
+    );
+    let (fused, composed) = (gradients(&f, inputs, false), gradients(&f, inputs, true));
+    for (i, (fused, composed)) in fused.iter().zip(&composed).enumerate() {
+        check_close(
+            &format!("fused and composed gradient of input {i}"),
+            fused,
+            composed,
+            1e-11,
+            1e-12,
+        );
+    }
+}
+
+/// The first derivative against finite differences; a gradient for the output.
+#[track_caller]
+fn check_first(tolerance: f64, f: impl Fn(&[Var]) -> Result<Var>, inputs: &[Tensor]) -> Tensor {
+    let config = GradcheckConfig {
+        tolerance,
+        ..GradcheckConfig::default()
+    };
+    let report = gradcheck(|v| Ok(vec![f(v)?]), inputs, &config).expect("gradcheck");
+    assert!(report.passed(), "first derivative: {report}");
+    assert!(report.entries > 0, "first derivative: nothing was compared");
+    let leaves: Vec<Var> = inputs.iter().cloned().map(Var::leaf).collect();
+    let output = f(&leaves).expect("forward");
+    assert!(output.requires_grad(), "the output has lost its gradient");
+    sampled(output.dims(), 77)
+}
+
+/// The gradients of all inputs for one gradient of the output.
+#[track_caller]
+pub(crate) fn gradients(
+    f: impl Fn(&[Var]) -> Result<Var>,
+    inputs: &[Tensor],
+    create_graph: bool,
+) -> Vec<Vec<f64>> {
+    let leaves: Vec<Var> = inputs.iter().cloned().map(Var::leaf).collect();
+    let output = f(&leaves).expect("forward");
+    let grad_out = Var::constant(
+        sampled(output.dims(), 77)
+            .to_dtype(output.dtype())
+            .expect("a cast"),
+    );
+    let config = GradConfig {
+        create_graph,
+        allow_unused: true,
+        ..GradConfig::default()
+    };
+    let wanted: Vec<&Var> = leaves.iter().collect();
+    let found = grad(&[&output], &wanted, Some(&[grad_out]), &config).expect("backward");
+    let zeros = |x: &Var| vec![0.0; x.numel()];
+    found
+        .iter()
+        .zip(&leaves)
+        .map(|(g, x)| g.as_ref().map_or_else(|| zeros(x), values))
+        .collect()
+}
+
+/// The same values in other layouts; the expanded ones repeat a part of the values.
+pub(crate) fn layouts<T: Element>(x: &Tensor, filler: T) -> Vec<(&'static str, Tensor)> {
+    try_layouts(x, filler).expect("views of a small tensor")
+}
+
+fn try_layouts<T: Element>(x: &Tensor, filler: T) -> Result<Vec<(&'static str, Tensor)>> {
+    let elements = x.to_vec::<T>()?;
+    if x.rank() == 0 {
+        let behind = Tensor::from_slice(&[filler, elements[0]], 2)?.select(0, 1)?;
+        return Ok(vec![("offset", behind)]);
+    }
+    let rank = x.rank();
+    let all: Vec<isize> = (0..rank as isize).collect();
+    let back: Vec<isize> = all.iter().rev().copied().collect();
+    let mut taller = x.dims().to_vec();
+    taller[0] += 1;
+    let mut padded = vec![filler; taller.iter().product::<usize>() - elements.len()];
+    padded.extend(&elements);
+    let mut wider = x.dims().to_vec();
+    wider[rank - 1] *= 2;
+    let doubled: Vec<T> = elements.iter().flat_map(|&v| [v, filler]).collect();
+    let mut found = vec![
+        ("transposed", x.permute(&back)?.deep_copy()?.permute(&back)?),
+        (
+            "offset",
+            Tensor::from_slice(&padded, taller)?.narrow(0, 1, x.dims()[0])?,
+        ),
+        (
+            "stepped",
+            Tensor::from_slice(&doubled, wider)?.slice(
+                -1,
+                0,
+                2 * x.dims()[rank - 1] as isize,
+                2,
+            )?,
+        ),
+        ("negative", x.flip(&all)?.deep_copy()?.flip(&all)?),
+    ];
+    if x.numel() > 0 {
+        found.push(("expanded rows", x.narrow(0, 0, 1)?.expand(x.shape())?));
+        found.push(("expanded columns", x.narrow(-1, 0, 1)?.expand(x.shape())?));
+    }
+    Ok(found)
+}
+
+/// Forward and gradients for every layout of every input, and of the gradient flowing in, against contiguous copies.
+#[track_caller]
+pub(crate) fn check_layouts(f: impl Fn(&[Var]) -> Result<Var>, inputs: &[Tensor]) {
+    for i in 0..inputs.len() {
+        for (layout, strided) in layouts(&inputs[i], f64::NAN) {
+            let with = |x: Tensor| {
+                let mut all = inputs.to_vec();
+                all[i] = x;
+                all
+            };
+            let what = format!("input {i} {layout}");
+            check_same(
+                &what,
+                &f,
+                &with(strided.clone()),
+                &with(strided.deep_copy().expect("a copy")),
+            );
+        }
+    }
+    check_grad_layouts(&f, inputs);
+}
+
+/// Forward and gradients of two forms of the same inputs.
+#[track_caller]
+fn check_same(
+    what: &str,
+    f: impl Fn(&[Var]) -> Result<Var>,
+    strided: &[Tensor],
+    contiguous: &[Tensor],
+) {
+    let run = |inputs: &[Tensor]| {
+        let constants: Vec<Var> = inputs.iter().cloned().map(Var::constant).collect();
+        values(&f(&constants).expect("forward"))
+    };
+    check_close(
+        &format!("{what}: forward"),
+        &run(strided),
+        &run(contiguous),
+        1e-12,
+        1e-13,
+    );
+    let pairs = gradients(&f, strided, false)
+        .into_iter()
+        .zip(gradients(&f, contiguous, false));
+    for (i, (got, want)) in pairs.enumerate() {
+        check_close(
+            &format!("{what}: gradient of input {i}"),
+            &got,
+            &want,
+            1e-12,
+            1e-13,
+        );
+    }
+}
+
+/// The gradient that flows in has every layout, too.
+#[track_caller]
+fn check_grad_layouts(f: impl Fn(&[Var]) -> Result<Var>, inputs: &[Tensor]) {
+    let leaves: Vec<Var> = inputs.iter().cloned().map(Var::leaf).collect();
+    let output = f(&leaves).expect("forward");
+    let config = GradConfig {
+        retain_graph: true,
+        allow_unused: true,
+        ..GradConfig::default()
+    };
+    let wanted: Vec<&Var> = leaves.iter().collect();
+    let run = |grad_out: Tensor| -> Vec<Option<Vec<f64>>> {
+        let found = grad(
+            &[&output],
+            &wanted,
+            Some(&[Var::constant(grad_out)]),
+            &config,
+        )
+        .expect("backward");
+        found.iter().map(|g| g.as_ref().map(values)).collect()
+    };
+    for (layout, strided) in layouts(&sampled(output.dims(), 78), f64::NAN) {
+        let contiguous = run(strided.deep_copy().expect("a copy"));
+        for (i, (got, want)) in run(strided).into_iter().zip(contiguous).enumerate() {
+            let what = format!("gradient of input {i} from a gradient {layout}");
+            check_close(
+                &what,
+                &got.unwrap_or_default(),
+                &want.unwrap_or_default(),
+                1e-12,
+                1e-13,
+            );
+        }
+    }
+}
+
+/// An elementwise function of one var on all layouts, on rank 0 and on empty tensors.
+#[track_caller]
+pub(crate) fn check_map_layouts(f: impl Fn(&Var) -> Result<Var>, xs: &[f64; 6]) {
+    let one = |v: &[Var]| f(&v[0]);
+    check_layouts(one, &[tensor(xs, [2, 3])]);
+    check_layouts(one, &[tensor(xs, [1, 3, 1, 2])]);
+    check_layouts(one, &[tensor(&xs[..1], ())]);
+    check_empty(one, &[&[0, 3]]);
+}
+
+/// Forward and backward on inputs of these shapes, with a size of 0, give outputs and gradients of the right size.
+#[track_caller]
+pub(crate) fn check_empty(f: impl Fn(&[Var]) -> Result<Var>, shapes: &[&[usize]]) {
+    let inputs: Vec<Tensor> = shapes.iter().map(|dims| sampled(dims, 3)).collect();
+    for (gradient, input) in gradients(&f, &inputs, false).iter().zip(&inputs) {
+        assert_eq!(gradient.len(), input.numel());
+    }
+}
+
+/// A tensor that no differentiable op takes.
+pub(crate) fn integers() -> Var {
+    constant(&[1_i64, 2], 2)
+}
+
+/// `f` refuses integers with the dtype error.
+#[track_caller]
+pub(crate) fn check_rejects_integers(f: impl Fn(&Var) -> Result<Var>) {
+    let got = f(&integers());
+    assert!(matches!(got, Err(crate::Error::DType { .. })), "{got:?}");
+}
+
+/// Operands of one shape, broadcast from each other, and of rank 0; values of the second are positive and differ from the first.
+fn pairs() -> Vec<[Tensor; 2]> {
+    let second: Vec<f64> = BOTH_SIGNS.iter().map(|x| x.abs() + 0.37).collect();
+    vec![
+        [tensor(&BOTH_SIGNS, [2, 3]), tensor(&second, [2, 3])],
+        [tensor(&BOTH_SIGNS, [2, 3]), tensor(&second[..3], 3)],
+        [
+            tensor(&BOTH_SIGNS[..2], [2, 1]),
+            tensor(&second[..3], [1, 3]),
+        ],
+        [tensor(&BOTH_SIGNS[..1], ()), tensor(&second, [3, 2])],
+    ]
+}
+
+/// A function of two broadcast operands against its reference.
+#[track_caller]
+pub(crate) fn check_pair(
+    f: impl Fn(&Var, &Var) -> Result<Var>,
+    reference: impl Fn(f64, f64) -> f64,
+) {
+    for [a, b] in pairs() {
+        let shape =
+            gradus_tensor::broadcast_shapes("test", a.shape(), b.shape()).expect("pairs fit");
+        let wide = |x: &Tensor| {
+            x.expand(shape)
+                .expect("pairs fit")
+                .to_vec::<f64>()
+                .expect("f64")
+        };
+        let want: Vec<f64> = wide(&a)
+            .iter()
+            .zip(&wide(&b))
+            .map(|(&a, &b)| reference(a, b))
+            .collect();
+        check_forward(|v| f(&v[0], &v[1]), &[a, b], &want);
+    }
+}
+
+/// [`check_gradient`] of a function of two broadcast operands.
+#[track_caller]
+pub(crate) fn check_pair_gradient(f: impl Fn(&Var, &Var) -> Result<Var>) {
+    for pair in pairs() {
+        check_gradient(|v| f(&v[0], &v[1]), &pair);
+    }
+}
+
+/// A function of two broadcast operands on all layouts and on empty tensors.
+#[track_caller]
+pub(crate) fn check_pair_layouts(f: impl Fn(&Var, &Var) -> Result<Var>) {
+    for pair in pairs() {
+        check_layouts(|v| f(&v[0], &v[1]), &pair);
+    }
+    // museum 46: 1 against 0 broadcasts to 0
+    check_empty(|v| f(&v[0], &v[1]), &[&[0, 3], &[1, 3]]);
+    check_empty(|v| f(&v[0], &v[1]), &[&[2, 1], &[2, 0]]);
+}
+
+/// `f` refuses operands whose shapes or dtypes do not fit.
+#[track_caller]
+pub(crate) fn check_pair_rejects(f: impl Fn(&Var, &Var) -> Result<Var>) {
+    use crate::Error::{DType, DTypeMismatch, ShapeMismatch};
+    let a = constant(&BOTH_SIGNS, [2, 3]);
+    let got = f(&a, &constant(&[1.0_f64, 2.0], 2));
+    assert!(matches!(got, Err(ShapeMismatch { .. })), "{got:?}");
+    let got = f(&a, &constant(&[1.0_f32, 2.0, 3.0], 3));
+    assert!(matches!(got, Err(DTypeMismatch { .. })), "{got:?}");
+    let got = f(&integers(), &integers());
+    assert!(matches!(got, Err(DType { .. })), "{got:?}");
+}
+
+/// Predictions and targets whose distances are neither 0 nor ±0.9.
+pub(crate) fn loss_pair() -> [Tensor; 2] {
+    [
+        tensor(&BOTH_SIGNS, [2, 3]),
+        tensor(&[-2.0, 0.7, -1.1, 0.55, 2.9, 1.2], [2, 3]),
+    ]
+}
+
+/// A loss of pairs in all its reductions against the reference of one pair.
+#[track_caller]
+pub(crate) fn check_loss(
+    f: impl Fn(&Var, &Var, Reduction) -> Result<Var>,
+    reference: impl Fn(f64, f64) -> f64,
+) {
+    let [x, target] = loss_pair();
+    let pairs = x
+        .to_vec::<f64>()
+        .expect("f64")
+        .into_iter()
+        .zip(target.to_vec::<f64>().expect("f64"));
+    let each: Vec<f64> = pairs.map(|(x, t)| reference(x, t)).collect();
+    let sum: f64 = each.iter().sum();
+    for (reduction, want) in [
+        (Reduction::None, each.clone()),
+        (Reduction::Sum, vec![sum]),
+        (Reduction::Mean, vec![sum / each.len() as f64]),
+    ] {
+        check_forward(
+            |v| f(&v[0], &v[1], reduction),
+            &[x.clone(), target.clone()],
+            &want,
+        );
+    }
+}
+
+/// [`check_gradient`] of a loss of pairs in all its reductions.
+#[track_caller]
+pub(crate) fn check_loss_gradient(f: impl Fn(&Var, &Var, Reduction) -> Result<Var>) {
+    for reduction in [Reduction::None, Reduction::Sum, Reduction::Mean] {
+        check_gradient(|v| f(&v[0], &v[1], reduction), &loss_pair());
+    }
+}
+
+/// A loss refuses a target that would have to be broadcast, or is of another dtype.
+#[track_caller]
+pub(crate) fn check_rejects_other_shapes(f: impl Fn(&Var, &Var) -> Result<Var>) {
+    let x = constant(&[0.5_f64, 0.25], [2, 1]);
+    let got = f(&x, &constant(&[0.5_f64, 0.25], 2));
+    assert!(
+        matches!(got, Err(crate::Error::ShapeMismatch { .. })),
+        "{got:?}"
+    );
+    let got = f(&x, &constant(&[0.5_f32, 0.25], [2, 1]));
+    assert!(
+        matches!(got, Err(crate::Error::DTypeMismatch { .. })),
+        "{got:?}"
+    );
+}
