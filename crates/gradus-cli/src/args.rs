@@ -1,0 +1,351 @@
+//! The command line: what can be said, and its help.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueHint};
+
+const EXAMPLES: &str = "\
+Examples:
+  gradus train                                  the tutorial's network on the data set inside this program
+  gradus train --data photos --model resnet18   your own images: photos/train/<class>/*, photos/test/<class>/*
+  gradus eval runs/resnet18-photos-001          loss, accuracy, F1 and the confusion matrix
+  gradus predict runs/resnet18-photos-001 *.jpg what is on these images?
+
+Results go to stdout, progress and messages to stderr.
+Exit codes: 0 done, 1 the work failed, 2 wrong usage, 130 interrupted.";
+
+const TRAIN_EXAMPLES: &str = "\
+Examples:
+  gradus train
+  gradus train --data photos --model resnet18 --epochs 20 --lr 0.05 --schedule cosine
+  gradus train photos.toml --set label_smoothing=0.1 --set 'milestones=[10, 15]'
+  gradus train --out runs/mine --resume         go on after an interruption
+  gradus train runs/mine/config.toml            the same run again, in a new directory
+  gradus config > photos.toml                   a configuration to start from, every key explained
+
+The configuration is made of the defaults, then CONFIG.toml, then --set, then the flags; later ones win.
+The same configuration and data give the same weights, bit for bit, with any number of threads and workers.
+Ctrl-C stops after the current step, saves a checkpoint and says how to go on; a second Ctrl-C stops at once.";
+
+const EVAL_EXAMPLES: &str = "\
+Examples:
+  gradus eval runs/mine
+  gradus eval runs/mine --data other-photos --json | jq .accuracy";
+
+const PREDICT_EXAMPLES: &str = "\
+Examples:
+  gradus predict runs/mine cat.jpg dog.png
+  gradus predict runs/mine photos/*.jpg --top 1 | jq -r '[.input, .top[0].label] | @tsv'
+
+A file that cannot be used is reported on stderr, the others are still done, and the exit code is 1.";
+
+const DATA_EXAMPLES: &str = "\
+Examples:
+  gradus data list
+  gradus data make fashion-mnist-mini fashion   PNG files in fashion/train/<class>/* and fashion/test/<class>/*
+  gradus data info fashion                      counts, sizes, mean and standard deviation";
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  gradus completions bash > ~/.local/share/bash-completion/completions/gradus
+  gradus completions fish > ~/.config/fish/completions/gradus.fish";
+
+/// Deep learning on the processor that you have
+///
+/// Trains image classifiers, scores them and uses them: one program, no GPU, no Python. The same configuration and data
+/// give the same weights, bit for bit.
+#[derive(Debug, Parser)]
+#[command(name = "gradus", version, after_help = EXAMPLES, arg_required_else_help = true, propagate_version = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Train a model; without arguments: the tutorial's network on the embedded data set
+    Train(Box<TrainArgs>),
+    /// Score a trained model
+    Eval(EvalArgs),
+    /// Classify images, one JSON line each
+    Predict(PredictArgs),
+    /// List the tensors and metadata of a weights file
+    Inspect(WeightsArgs),
+    /// Print the digest of weights: equal exactly when names, shapes and bits are
+    Hash(WeightsArgs),
+    /// List, write and describe data sets
+    #[command(subcommand, after_help = DATA_EXAMPLES)]
+    Data(DataCommand),
+    /// Print the default configuration as TOML, every key explained
+    Config(ConfigArgs),
+    /// Print a completion script for a shell
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write those of all commands into a folder
+    Man(ManArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = TRAIN_EXAMPLES)]
+pub(crate) struct TrainArgs {
+    /// Configuration file; `gradus config` prints one to start from
+    #[arg(value_name = "CONFIG.toml", value_hint = ValueHint::FilePath)]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Set any key of the configuration: a TOML value, or a bare word; can be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) data: DataFlags,
+    #[command(flatten)]
+    pub(crate) model: ModelFlags,
+    #[command(flatten)]
+    pub(crate) optimization: OptimizationFlags,
+    #[command(flatten)]
+    pub(crate) run: RunFlags,
+
+    /// Continue the run in --out from its newest whole checkpoint; with nothing there, start
+    #[arg(long, help_heading = "Run")]
+    pub(crate) resume: bool,
+    /// Print the result as one JSON object
+    #[arg(long, help_heading = "Output")]
+    pub(crate) json: bool,
+    /// Print nothing on stderr but errors
+    #[arg(long, short, help_heading = "Output")]
+    pub(crate) quiet: bool,
+}
+
+// Each flag of the four structs below is a key of the configuration, and says its default: a test compares them.
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Data")]
+pub(crate) struct DataFlags {
+    /// Folder with train/<class>/* and test/<class>/* (also val), of IDX files, or an embedded data set [default: fashion-mnist-mini]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) data: Option<String>,
+    /// Leave damaged image files out and report them
+    #[arg(long)]
+    pub(crate) skip_bad_images: bool,
+    /// Threads that load images; 0: the training thread does [default: 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(0..))]
+    pub(crate) workers: Option<i64>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Model")]
+pub(crate) struct ModelFlags {
+    /// mlp, tutorial-cnn, resnet18, resnet34 or resnet50 [default: tutorial-cnn]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) model: Option<String>,
+    /// Starting weights; without: fresh ones from the seed
+    #[arg(long, value_name = "FILE.safetensors", value_hint = ValueHint::FilePath)]
+    pub(crate) init: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Training")]
+pub(crate) struct OptimizationFlags {
+    /// Passes over the training data; 0: until --max-steps [default: 10]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(0..))]
+    pub(crate) epochs: Option<i64>,
+    /// Optimizer steps after which training ends; 0: no limit [default: 0]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(0..))]
+    pub(crate) max_steps: Option<i64>,
+    /// Images of a batch [default: 16]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(0..))]
+    pub(crate) batch_size: Option<i64>,
+    /// Learning rate [default: 0.01]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    pub(crate) lr: Option<f64>,
+    /// Momentum of SGD [default: 0.9]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    pub(crate) momentum: Option<f64>,
+    /// L2 penalty (sgd, adam) or decoupled decay (adamw); PyTorch's: 0.01 for adamw, else 0
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    pub(crate) weight_decay: Option<f64>,
+    /// sgd, adam or adamw [default: sgd]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) optimizer: Option<String>,
+    /// constant, step, multistep, exponential, cosine, polynomial, one-cycle or plateau [default: constant]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) schedule: Option<String>,
+    /// Seed of all randomness [default: 42]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(0..))]
+    pub(crate) seed: Option<i64>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Run")]
+pub(crate) struct RunFlags {
+    /// Run directory; without: a new one, runs/<model>-<data>-<number>
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) out: Option<String>,
+    /// Steps between checkpoints; 0: when interrupted and at the end [default: 0]
+    #[arg(long, value_name = "STEPS", value_parser = clap::value_parser!(i64).range(0..))]
+    pub(crate) checkpoint_every: Option<i64>,
+    /// Compute threads; 0: one for each core [default: 0]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(0..))]
+    pub(crate) threads: Option<i64>,
+    /// Write a Chrome trace of where the time went
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) trace: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = EVAL_EXAMPLES)]
+pub(crate) struct EvalArgs {
+    /// Run directory
+    #[arg(value_name = "RUN", value_hint = ValueHint::DirPath)]
+    pub(crate) run: PathBuf,
+    /// Score on this data instead of the run's own: its test split, else val, else train
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) data: Option<String>,
+    /// Leave damaged image files out and report them
+    #[arg(long)]
+    pub(crate) skip_bad_images: bool,
+    /// Threads that load images; 0: the scoring thread does [default: the run's]
+    #[arg(long, value_name = "N")]
+    pub(crate) workers: Option<usize>,
+    /// Compute threads; 0: one for each core
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) threads: usize,
+    /// Print the result as one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = PREDICT_EXAMPLES)]
+pub(crate) struct PredictArgs {
+    /// Run directory
+    #[arg(value_name = "RUN", value_hint = ValueHint::DirPath)]
+    pub(crate) run: PathBuf,
+    /// Image files (PNG, JPEG)
+    #[arg(value_name = "INPUT", required = true, value_hint = ValueHint::FilePath)]
+    pub(crate) inputs: Vec<PathBuf>,
+    /// How many of the most probable classes to print
+    #[arg(long, value_name = "K", default_value_t = 5, value_parser = at_least_one)]
+    pub(crate) top: usize,
+    /// Compute threads; 0: one for each core
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) threads: usize,
+    /// Accepted because the other commands have it: the output is JSON anyway
+    #[arg(long, hide = true)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WeightsArgs {
+    /// A safetensors file, or a directory with model.safetensors, such as a run
+    #[arg(value_name = "FILE|RUN", value_hint = ValueHint::AnyPath)]
+    pub(crate) path: PathBuf,
+    /// Print the result as one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DataCommand {
+    /// The data sets inside this program
+    List {
+        /// Print one JSON object a data set
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write a data set as a folder of images, <split>/<class>/<number>.png
+    Make {
+        /// Name of the data set
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// Folder to write: a new or empty one
+        #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+        dir: PathBuf,
+        /// Print the result as one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Describe a data set: splits, classes, sizes, mean and standard deviation
+    Info {
+        /// Folder of a data set, or the name of an embedded one
+        #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+        dir: PathBuf,
+        /// Leave damaged image files out and list them
+        #[arg(long)]
+        skip_bad_images: bool,
+        /// Print the result as one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConfigArgs {
+    /// Print the page docs/config.md instead
+    #[arg(long)]
+    pub(crate) markdown: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ManArgs {
+    /// Folder for gradus.1, gradus-train.1, …; without: the main page on stdout
+    #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) dir: Option<PathBuf>,
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("must be at least 1".to_owned()),
+        Ok(number) => Ok(number),
+        Err(error) => Err(format!("{error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+    use gradus_train::config::{KEYS, TrainConfig};
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_configuration_flag_is_a_key_and_says_its_default() {
+        let defaults = serde_json::to_value(TrainConfig::default()).unwrap();
+        let cli = Cli::command();
+        let train = cli.find_subcommand("train").unwrap();
+        let own = [
+            "config", "set", "resume", "json", "quiet", "help", "version",
+        ];
+        for arg in train
+            .get_arguments()
+            .filter(|arg| !own.contains(&arg.get_id().as_str()))
+        {
+            let key = arg.get_id().as_str();
+            assert!(
+                KEYS.iter().any(|known| known.name == key),
+                "{key} is no key"
+            );
+            let help = arg.get_help().unwrap().to_string();
+            match &defaults[key] {
+                serde_json::Value::Number(number) => {
+                    assert!(help.ends_with(&format!("[default: {number}]")), "{help}")
+                }
+                serde_json::Value::String(text) if !text.is_empty() => {
+                    assert!(help.ends_with(&format!("[default: {text}]")), "{help}");
+                }
+                _ => assert!(!help.contains("[default"), "{help}"),
+            }
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! The commands, one file each.
+
+mod completions;
+mod config;
+mod data;
+mod eval;
+mod hash;
+mod inspect;
+mod man;
+mod predict;
+mod train;
+
+use crate::args::Command;
+use crate::exit::Ending;
+
+/// Runs a command.
+///
+/// # Errors
+/// What the command could not do; [`crate::exit::report`] tells wrong usage from failed work.
+pub(crate) fn run(command: Command) -> anyhow::Result<Ending> {
+    match command {
+        Command::Train(args) => train::run(&args),
+        Command::Eval(args) => eval::run(&args),
+        Command::Predict(args) => predict::run(&args),
+        Command::Inspect(args) => inspect::run(&args),
+        Command::Hash(args) => hash::run(&args),
+        Command::Data(command) => data::run(&command),
+        Command::Config(args) => config::run(&args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
+    }
+}

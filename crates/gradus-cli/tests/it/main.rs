@@ -1,0 +1,16 @@
+//! The program `gradus`, driven from outside in temporary directories.
+//!
+//! - `usage`: help, versions, exit codes, completions, pages
+//! - `config`: layers of the configuration and their mistakes
+//! - `job`: data, training, scoring, predicting, inspecting, hashing, with the JSON that scripts read
+//! - `repeat`: the same bits for any threads and workers, and through stop and resume
+//! - `bad_data`: data and weights that cannot be used
+//! - `run_dir`: run directories that are taken, full, unwritable; signals
+
+mod bad_data;
+mod config;
+mod job;
+mod program;
+mod repeat;
+mod run_dir;
+mod usage;
