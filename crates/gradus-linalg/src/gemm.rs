@@ -15,24 +15,27 @@ use gradus_tensor::DType;
 use self::mat::Raw;
 use crate::float::Float;
 use crate::scratch::with_scratch;
-use crate::threads::for_each_block;
+use crate::threads::{for_each_block, for_each_chunk_mut};
 
-/// Products of fewer multiply-adds than this run on the caller's thread (measured on 2 cores, `benches/gemm.rs`: cutting 96³ in two
-/// loses, cutting 160³ gains).
+/// Products of fewer multiply-adds than this run on the caller's thread (measured on 2 cores, `benches/gemm.rs`: 160³ gains 1.5 ×; 96³
+/// is done in 19 µs, about what waking a worker costs).
 const MIN_PARALLEL_MACS: usize = 1 << 21;
-/// A tile holds at least this many multiply-adds (measured: below it the packing and the hand-over show).
+/// A tile holds at least this many multiply-adds (measured: 128³ in one tile runs at 90 % of peak, 64³ at 85 %).
 const MIN_TILE_MACS: usize = 1 << 20;
 /// Tiles that a big product is cut into at most, enough to feed 16 threads evenly.
 const MAX_TILES: usize = 64;
 /// Sides of tiles are multiples of this: every micro-kernel (24 × 4, 96 × 4, 48 × 4 …) then runs without ragged edges.
 const TILE_STEP: usize = 96;
-/// Inner length of one part when a product with a small destination is cut along K (measured: 2048 loses 3 % to the sums, 8192 nothing).
+/// Inner length of one part when a product with a small destination is cut along K (one part of 64 × 576 is 6 ms of work, its sum 20 µs).
 const SPLIT_K: usize = 8192;
-/// Vector products of fewer multiply-adds than this stay on the caller's thread (measured: 128 KiB of matrix loses, 1 MiB gains).
+/// Vector products of fewer multiply-adds than this stay on the caller's thread (measured: 512 KiB of matrix takes 20 µs from L2, about what waking a worker costs).
 const MIN_PARALLEL_MATVEC: usize = 1 << 17;
 
-/// Operands of fewer elements than this are not copied to make their inner stride 1 (measured: 96 × 96 equal, 512 × 512 gains 1.3 ×).
-const MIN_PACK: usize = 1 << 14;
+/// Operands of fewer elements than this are not copied to make their inner stride 1 (measured: aᵀ · b of 256³ runs at 93 % of a · b
+/// without the copy, of 1024³ at 58 %).
+const MIN_PACK: usize = 1 << 18;
+/// Such a copy must serve at least this many outputs of each element (measured: at 192 it costs what it gains).
+const MIN_PACK_REUSE: usize = 384;
 /// Outputs of one block of a product with a vector whose matrix is read column by column: pieces of 4 KiB keep the prefetcher going.
 const VECTOR_BLOCK: usize = 1024;
 
@@ -178,6 +181,46 @@ impl<'a, T: Float> Product<'a, T> {
     /// # Safety
     /// The operands are readable (`dst` writable) in their whole extent, and `dst` overlaps neither itself nor the inputs.
     unsafe fn run(self, parallel: bool) {
+        let (m, n, k) = (self.m, self.n, self.k);
+        let row_major = self.dst.rs.unsigned_abs() >= self.dst.cs.unsigned_abs();
+        let (source, rows, reuse) = if row_major {
+            (self.a, m, n)
+        } else {
+            (self.b.transpose(), n, m)
+        };
+        if source.cs == 1 || rows.saturating_mul(k) < MIN_PACK || reuse < MIN_PACK_REUSE {
+            // SAFETY: promised by the caller.
+            return unsafe { self.cut(parallel) };
+        }
+        // The operand whose elements faer broadcasts (the left one of a row-major dst) is made contiguous along K: read across a long
+        // stride, each of its elements would cost a cache line and a page.
+        with_scratch(rows * k, |copy| {
+            // SAFETY: source is the (rows, k) operand promised by the caller; the copy stands for it, as (rows, k) row-major.
+            unsafe {
+                pack_rows(copy, source, k, parallel);
+                let packed = Raw {
+                    ptr: copy.as_mut_ptr(),
+                    rs: k as isize,
+                    cs: 1,
+                };
+                if row_major {
+                    Self { a: packed, ..self }.cut(parallel);
+                } else {
+                    Self {
+                        b: packed.transpose(),
+                        ..self
+                    }
+                    .cut(parallel);
+                }
+            }
+        });
+    }
+
+    /// Cuts the product into parts by its shape and runs them.
+    ///
+    /// # Safety
+    /// As for `run`.
+    unsafe fn cut(self, parallel: bool) {
         let (m, n, k) = (self.m, self.n, self.k);
         let macs = m.saturating_mul(n).saturating_mul(k);
         let least = if m == 1 || n == 1 {
@@ -337,47 +380,8 @@ impl<'a, T: Float> Product<'a, T> {
             if self.m == 1 && self.transpose().vector() {
                 return;
             }
-            self.with_unit_inner_strides();
+            self.faer();
         }
-    }
-
-    /// Runs faer with the operand whose elements it broadcasts (the left one of a row-major `dst`) contiguous along K: read across a
-    /// long stride, each of its elements would cost a cache line and a page.
-    ///
-    /// # Safety
-    /// As for `run`; no dim is 0.
-    unsafe fn with_unit_inner_strides(self) {
-        let (m, n, k) = (self.m, self.n, self.k);
-        let row_major = self.dst.rs.unsigned_abs() >= self.dst.cs.unsigned_abs();
-        let (source, rows, reuse) = if row_major {
-            (self.a, m, n)
-        } else {
-            (self.b.transpose(), n, m)
-        };
-        if source.cs == 1 || rows * k < MIN_PACK || reuse < 32 {
-            // SAFETY: promised by the caller.
-            return unsafe { self.faer() };
-        }
-        with_scratch(rows * k, |copy| {
-            // SAFETY: source is the (rows, k) operand promised by the caller; the copy stands for it, as (rows, k) row-major.
-            unsafe {
-                pack_rows(copy, source, [rows, k]);
-                let packed = Raw {
-                    ptr: copy.as_mut_ptr(),
-                    rs: k as isize,
-                    cs: 1,
-                };
-                if row_major {
-                    Self { a: packed, ..self }.faer()
-                } else {
-                    Self {
-                        b: packed.transpose(),
-                        ..self
-                    }
-                    .faer()
-                }
-            }
-        });
     }
 
     fn transpose(self) -> Self {
@@ -443,21 +447,35 @@ impl<'a, T: Float> Product<'a, T> {
     }
 }
 
-/// Copies a `(rows, k)` operand to row-major `dst`, 16 rows at a time so that both sides walk whole cache lines.
+/// Copies a `(rows, k)` operand to row-major `dst`, in blocks of 8 × 8 so that both sides walk whole vectors.
 ///
 /// # Safety
-/// `source` is readable as `(rows, k)`.
-unsafe fn pack_rows<T: Float>(dst: &mut [T], source: Raw<T>, [rows, k]: [usize; 2]) {
-    for first in (0..rows).step_by(16) {
-        let count = 16.min(rows - first);
-        let dst = &mut dst[first * k..(first + count) * k];
-        for p in 0..k {
-            for i in 0..count {
-                // SAFETY: first + i < rows and p < k.
-                dst[i * k + p] = unsafe { *source.at(first + i, p).ptr };
+/// `source` is readable as `(rows, k)`, with `dst.len() = rows · k`.
+unsafe fn pack_rows<T: Float>(dst: &mut [T], source: Raw<T>, k: usize, parallel: bool) {
+    let copy = |first: usize, dst: &mut [T]| {
+        let count = dst.len() / k;
+        for p in (0..k).step_by(8) {
+            let width = 8.min(k - p);
+            let mut block = [[T::ZERO; 8]; 8];
+            for (q, column) in block.iter_mut().enumerate().take(width) {
+                for (i, value) in column.iter_mut().enumerate().take(count) {
+                    // SAFETY: first + i < rows and p + q < k.
+                    *value = unsafe { *source.at(first + i, p + q).ptr };
+                }
+            }
+            for (i, row) in dst.chunks_exact_mut(k).enumerate() {
+                for (q, d) in row[p..p + width].iter_mut().enumerate() {
+                    *d = block[q][i];
+                }
             }
         }
-    }
+    };
+    let chunk = 8 * if parallel { 8 } else { dst.len() };
+    for_each_chunk_mut(dst, chunk.saturating_mul(k), |index, dst| {
+        for (i, dst) in dst.chunks_mut(8 * k).enumerate() {
+            copy(index * chunk + i * 8, dst);
+        }
+    });
 }
 
 /// # Safety

@@ -66,7 +66,7 @@ impl<'a, T: Float> Images<'a, T> {
         )
     }
 
-    /// `dst[i] = image[n, c, y, x0 + i · step]`, 0 outside of the `(h, w)` image.
+    /// `dst[i] = image[n, c, y, x0 + i · step]` where that lies in the `(h, w)` image; other elements are left.
     pub(crate) fn gather_row(
         &self,
         dst: &mut [T],
@@ -76,19 +76,18 @@ impl<'a, T: Float> Images<'a, T> {
         [h, w]: [usize; 2],
     ) {
         if y < 0 || y >= h as isize || x0 >= w as isize {
-            return dst.fill(T::ZERO);
+            return;
         }
         let first = if x0 < 0 {
             x0.unsigned_abs().div_ceil(step)
         } else {
             0
         };
-        let last = ((w as isize - x0) as usize).div_ceil(step).min(dst.len());
+        let room = (w as isize - x0) as usize;
+        let last = if step == 1 { room } else { room.div_ceil(step) }.min(dst.len());
         if first >= last {
-            return dst.fill(T::ZERO);
+            return;
         }
-        dst[..first].fill(T::ZERO);
-        dst[last..].fill(T::ZERO);
         let dst = &mut dst[first..last];
         let x = (x0 + (first * step) as isize) as usize;
         let start = self.place([n, c, y as usize, x]);

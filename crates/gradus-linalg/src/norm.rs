@@ -287,21 +287,32 @@ pub fn batch_norm_backward<T: Float>(
                 // SAFETY: each channel belongs to one block.
                 let dst = unsafe { out.range(plane(image)) };
                 let (grad, x) = (&grad_out[plane(image)], &x[plane(image)]);
-                dispatch(
-                    #[inline(always)]
-                    || {
-                        for ((d, &g), &x) in dst.iter_mut().zip(grad).zip(x) {
-                            *d = if batch_stats {
-                                (g - offset - (x - mean[channel]) * slope) * scale
-                            } else {
-                                g * scale
-                            };
-                        }
-                    },
-                );
+                if batch_stats {
+                    pull_back(dst, grad, x, mean[channel], [offset, slope, scale]);
+                } else {
+                    shift_and_scale(dst, grad, T::ZERO, scale, T::ZERO);
+                }
             }
         }
     });
+}
+
+/// `dst = (g - offset - (x - mean) · slope) · scale`
+fn pull_back<T: Float>(
+    dst: &mut [T],
+    grad: &[T],
+    x: &[T],
+    mean: T,
+    [offset, slope, scale]: [T; 3],
+) {
+    dispatch(
+        #[inline(always)]
+        || {
+            for ((d, &g), &x) in dst.iter_mut().zip(grad).zip(x) {
+                *d = (mean - x).mul_add(slope, g - offset) * scale;
+            }
+        },
+    );
 }
 
 /// Layer norm of each row: `(x - mean) · rstd · γ + β`; `(R, D)` contiguous, γ and β `(D,)`, `mean` and `rstd` `(R,)`.

@@ -213,41 +213,57 @@ pub(super) fn grad_input<T: Float>(
         (POSITIONS / positions).clamp(1, g.batch.div_ceil(PARTS.div_ceil(g.groups)).max(1));
     let blocks = g.batch.div_ceil(images);
     let of_group = g.c_in * pixels;
-    let out = SharedMut::new(dst);
-    for_each_block(blocks * g.groups, 1, |task, _| {
-        let (block, group) = (task / g.groups, task % g.groups);
-        let range = block * images..g.batch.min((block + 1) * images);
-        let width = range.len() * positions;
-        with_scratch((inner + g.c_out) * width, |scratch| {
-            let (columns, grads) = scratch.split_at_mut(inner * width);
-            gather(
-                grads,
-                grad_out,
-                g.output,
-                group * g.c_out,
-                range.start * positions..range.end * positions,
-            );
-            let a = MatRef::new(
-                weight,
-                group * g.c_out * inner,
-                [g.c_out, inner],
-                [inner as isize, 1],
-            );
-            let b = MatRef::row_major(grads, g.c_out, width);
-            gemm_serial(
-                MatMut::row_major(columns, inner, width),
-                Accum::Replace,
-                a.transpose(),
-                b,
-            );
-            for (i, n) in range.enumerate() {
-                let start = (n * g.groups + group) * of_group;
-                // SAFETY: this task alone writes this group of this image.
-                let image = unsafe { out.range(start..start + of_group) };
-                image.fill(T::ZERO);
-                col2im(image, &columns[i * positions..], width, g);
-            }
+    with_scratch(weight.len(), |turned| {
+        transpose_weight(turned, weight, g);
+        let out = SharedMut::new(dst);
+        for_each_block(blocks * g.groups, 1, |task, _| {
+            let (block, group) = (task / g.groups, task % g.groups);
+            let range = block * images..g.batch.min((block + 1) * images);
+            let width = range.len() * positions;
+            with_scratch((inner + g.c_out) * width, |scratch| {
+                let (columns, grads) = scratch.split_at_mut(inner * width);
+                gather(
+                    grads,
+                    grad_out,
+                    g.output,
+                    group * g.c_out,
+                    range.start * positions..range.end * positions,
+                );
+                let a = MatRef::new(
+                    weight,
+                    group * g.c_out * inner,
+                    [g.c_out, inner],
+                    [inner as isize, 1],
+                );
+                let b = MatRef::row_major(grads, g.c_out, width);
+                gemm_serial(
+                    MatMut::row_major(columns, inner, width),
+                    Accum::Replace,
+                    a.transpose(),
+                    b,
+                );
+                for (i, n) in range.enumerate() {
+                    let start = (n * g.groups + group) * of_group;
+                    // SAFETY: this task alone writes this group of this image.
+                    let image = unsafe { out.range(start..start + of_group) };
+                    image.fill(T::ZERO);
+                    col2im(image, &columns[i * positions..], width, g);
+                }
+            });
         });
+    });
+}
+
+/// `dst[group, (ci, ky, kx), co] = weight[group, co, (ci, ky, kx)]`.
+fn transpose_weight<T: Float>(dst: &mut [T], weight: &[T], g: &Geometry) {
+    let inner = g.inner();
+    for_each_chunk_mut(dst, (inner * g.c_out).max(1), |group, dst| {
+        let weight = &weight[group * g.c_out * inner..][..g.c_out * inner];
+        for (co, row) in weight.chunks_exact(inner).enumerate() {
+            for (d, &w) in dst[co..].iter_mut().step_by(g.c_out).zip(row) {
+                *d = w;
+            }
+        }
     });
 }
 

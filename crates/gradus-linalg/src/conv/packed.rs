@@ -99,7 +99,9 @@ impl Plan {
         group: usize,
         first_row: usize,
     ) {
-        let mut rows = dst[..self.len(g.c_in)].chunks_exact_mut(self.pitch);
+        let dst = &mut dst[..self.len(g.c_in)];
+        dst.fill(T::ZERO);
+        let mut rows = dst.chunks_exact_mut(self.pitch);
         for c in 0..g.c_in {
             for &phase_y in &self.phases[0] {
                 for &phase_x in &self.phases[1] {
