@@ -447,6 +447,19 @@ impl<'a, T: Float> Product<'a, T> {
     }
 }
 
+/// Copies a matrix to row-major `dst`, rows in parallel.
+pub(crate) fn copy_row_major<T: Float>(dst: &mut [T], source: MatRef<'_, T>) {
+    assert_eq!(
+        dst.len(),
+        source.rows() * source.cols(),
+        "copy_row_major: destination has the wrong length"
+    );
+    if !dst.is_empty() {
+        // SAFETY: MatRef proved the bounds of its operand.
+        unsafe { pack_rows(dst, source.raw(), source.cols(), true) };
+    }
+}
+
 /// Copies a `(rows, k)` operand to row-major `dst`, in blocks of 8 × 8 so that both sides walk whole vectors.
 ///
 /// # Safety

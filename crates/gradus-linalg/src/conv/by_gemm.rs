@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::Geometry;
 use super::packed::{Plan, expand};
 use crate::float::Float;
-use crate::gemm::{Accum, MatMut, MatRef, gemm, gemm_row_bias, gemm_serial};
+use crate::gemm::{Accum, MatMut, MatRef, copy_row_major, gemm, gemm_row_bias, gemm_serial};
 use crate::im2col::{Images, col2im, segments};
 use crate::scratch::{SharedMut, with_scratch};
 use crate::threads::{for_each_block, for_each_chunk_mut};
@@ -256,15 +256,13 @@ pub(super) fn grad_input<T: Float>(
 
 /// `dst[group, (ci, ky, kx), co] = weight[group, co, (ci, ky, kx)]`.
 fn transpose_weight<T: Float>(dst: &mut [T], weight: &[T], g: &Geometry) {
-    let inner = g.inner();
-    for_each_chunk_mut(dst, (inner * g.c_out).max(1), |group, dst| {
-        let weight = &weight[group * g.c_out * inner..][..g.c_out * inner];
-        for (co, row) in weight.chunks_exact(inner).enumerate() {
-            for (d, &w) in dst[co..].iter_mut().step_by(g.c_out).zip(row) {
-                *d = w;
-            }
-        }
-    });
+    let (inner, of_group) = (g.inner(), g.inner() * g.c_out);
+    for (dst, weight) in dst
+        .chunks_exact_mut(of_group.max(1))
+        .zip(weight.chunks_exact(of_group.max(1)))
+    {
+        copy_row_major(dst, MatRef::row_major(weight, g.c_out, inner).transpose());
+    }
 }
 
 /// See [`super::conv2d_grad_weight`]; adds to `dst`. `(C_out, P) · (inner, P)ᵀ` for blocks of `P` positions, in order.
