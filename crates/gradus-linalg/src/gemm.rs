@@ -20,7 +20,7 @@ use crate::threads::{for_each_block, for_each_chunk_mut};
 /// Products of fewer multiply-adds than this run on the caller's thread (measured on 2 cores, `benches/gemm.rs`: 160³ gains 1.5 ×; 96³
 /// is done in 19 µs, about what waking a worker costs).
 const MIN_PARALLEL_MACS: usize = 1 << 21;
-/// A tile holds at least this many multiply-adds (measured: 128³ in one tile runs at 90 % of peak, 64³ at 85 %).
+/// A tile holds at least this many multiply-adds (measured: 128³ and 64³ in one call both reach 88 GFLOP/s of 98).
 const MIN_TILE_MACS: usize = 1 << 20;
 /// Tiles that a big product is cut into at most, enough to feed 16 threads evenly.
 const MAX_TILES: usize = 64;
@@ -28,13 +28,15 @@ const MAX_TILES: usize = 64;
 const TILE_STEP: usize = 96;
 /// Inner length of one part when a product with a small destination is cut along K (one part of 64 × 576 is 6 ms of work, its sum 20 µs).
 const SPLIT_K: usize = 8192;
-/// Vector products of fewer multiply-adds than this stay on the caller's thread (measured: 512 KiB of matrix takes 20 µs from L2, about what waking a worker costs).
+/// Vector products of fewer multiply-adds than this stay on the caller's thread (from the
+/// measured 10 GB/s of a shared machine: 512 KiB in 50 µs; the limit itself was not varied).
 const MIN_PARALLEL_MATVEC: usize = 1 << 17;
 
 /// Operands of fewer elements than this are not copied to make their inner stride 1 (measured: aᵀ · b of 256³ runs at 93 % of a · b
-/// without the copy, of 1024³ at 58 %).
+/// without the copy, of 1024³ at 58 % on a busy machine).
 const MIN_PACK: usize = 1 << 18;
-/// Such a copy must serve at least this many outputs of each element (measured: at 192 it costs what it gains).
+/// Such a copy must serve at least this many outputs of each element (measured: at 192³ a copy
+/// loses; nothing between 192 and 512 was tried).
 const MIN_PACK_REUSE: usize = 384;
 /// Outputs of one block of a product with a vector whose matrix is read column by column: pieces of 4 KiB keep the prefetcher going.
 const VECTOR_BLOCK: usize = 1024;
