@@ -86,7 +86,7 @@ pub(crate) enum Command {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = TRAIN_EXAMPLES)]
+#[command(after_help = TRAIN_EXAMPLES, args_override_self = true)]
 pub(crate) struct TrainArgs {
     /// Configuration file; `gradus config` prints one to start from
     #[arg(value_name = "CONFIG.toml", value_hint = ValueHint::FilePath)]
