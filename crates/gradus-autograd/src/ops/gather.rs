@@ -68,6 +68,17 @@ impl Op for Scatter {
     }
 }
 
+/// Row by row, zeros `(R, size)` to which each element of `x` `(R, K)` is added at its position.
+pub(super) fn scatter_rows(x: &Var, positions: Vec<usize>, size: usize) -> Result<Var> {
+    let gather = Gather {
+        axis: 1,
+        positions: positions.into(),
+        shape: *x.shape(),
+    };
+    let into = Shape::new(&[x.dims()[0], size])?;
+    apply(Scatter { gather, into }, &[x])
+}
+
 impl Var {
     /// Elements picked along `dim`: `out[i, j, …] = self[i, index[i, j, …], …]` for `dim = 1`.
     ///

@@ -1,10 +1,13 @@
 //! What op files share: dispatch on the float dtype, elementwise functions with their derivatives, broadcasting and its reverse.
 
+pub(crate) mod affine;
 pub(crate) mod binary;
+pub(crate) mod classes;
 pub(crate) mod compose;
 pub(crate) mod extremum;
 pub(crate) mod index;
 pub(crate) mod loss;
+pub(crate) mod pool;
 pub(crate) mod rows;
 #[cfg(test)]
 pub(crate) mod testing;

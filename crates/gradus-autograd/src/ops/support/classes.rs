@@ -1,0 +1,102 @@
+//! What losses over classes share: scores and targets as rows, and checks of targets and class weights.
+//! Letters: N rows, C classes.
+
+use gradus_tensor::{DType, Error, Result, Shape, Tensor};
+
+use super::{require_dtype, same_dtype};
+use crate::Var;
+
+/// Scores `(N, C)` and targets `(N,)` of scores `(N, C, …)` or `(C,)` and targets `(N, …)` or `()`, checked.
+pub(crate) fn as_rows(
+    op: &'static str,
+    scores: &Var,
+    targets: &Tensor,
+    ignore_index: i64,
+) -> Result<(Var, Tensor)> {
+    require_dtype(op, scores.tensor(), &[DType::F32, DType::F64])?;
+    require_dtype(op, targets, &[DType::I64])?;
+    let dims = scores.dims();
+    let (classes, expected) = match dims {
+        [] => {
+            return Err(Error::Rank {
+                op,
+                expected: 2,
+                got: *scores.shape(),
+            });
+        }
+        [classes] => (*classes, Shape::SCALAR),
+        [batch, classes, rest @ ..] => (*classes, Shape::new(&[&[*batch], rest].concat())?),
+    };
+    if *targets.shape() != expected {
+        let rule = "the targets have the shape of the scores without their dim of classes";
+        return Err(Error::ShapeMismatch {
+            op,
+            lhs: *scores.shape(),
+            rhs: *targets.shape(),
+            rule,
+        });
+    }
+    let rows = expected.numel();
+    let targets = targets.reshape([rows])?.contiguous()?;
+    check(op, targets.as_slice::<i64>()?, classes, ignore_index)?;
+    let scores = match dims.len() {
+        1 => scores.unsqueeze(0)?,
+        2 => scores.clone(),
+        _ => scores.movedim(1, -1)?.reshape([rows, classes])?,
+    };
+    Ok((scores, targets))
+}
+
+/// Refuses the first target that is neither a class nor ignored.
+fn check(op: &'static str, targets: &[i64], classes: usize, ignore_index: i64) -> Result<()> {
+    let known = |t: i64| t == ignore_index || usize::try_from(t).is_ok_and(|t| t < classes);
+    match targets.iter().position(|&t| !known(t)) {
+        None => Ok(()),
+        Some(position) => Err(Error::IndexOutOfRange {
+            op,
+            position,
+            index: targets[position],
+            len: classes,
+        }),
+    }
+}
+
+/// The class weights in row-major order, checked.
+pub(crate) fn class_weights(
+    op: &'static str,
+    weight: Option<&Tensor>,
+    scores: &Tensor,
+) -> Result<Option<Tensor>> {
+    let Some(weight) = weight else {
+        return Ok(None);
+    };
+    same_dtype(op, scores, weight)?;
+    let classes = scores.dims()[1];
+    if *weight.shape() != [classes] {
+        let rule = "one weight for each class";
+        return Err(Error::ShapeMismatch {
+            op,
+            lhs: *scores.shape(),
+            rhs: *weight.shape(),
+            rule,
+        });
+    }
+    weight.contiguous().map(Some)
+}
+
+/// The weight of each row's target, 0 where it is ignored: `(N,)` as f64.
+pub(crate) fn row_weights(
+    targets: &[i64],
+    weight: Option<&Tensor>,
+    ignore_index: i64,
+) -> Result<Vec<f64>> {
+    let weight = weight
+        .map(|w| w.to_dtype(DType::F64)?.to_vec::<f64>())
+        .transpose()?;
+    let of = |&t: &i64| match (&weight, usize::try_from(t)) {
+        _ if t == ignore_index => 0.0,
+        (Some(weight), Ok(t)) => weight[t],
+        _ => 1.0,
+    };
+    Ok(targets.iter().map(of).collect())
+}
