@@ -26,11 +26,26 @@ pub struct ModelInfo {
 
 /// All models that [`build`] knows.
 pub const MODELS: &[ModelInfo] = &[
-    ModelInfo { name: "mlp", about: "784-512-512-classes perceptron with ReLU, for images of any size" },
-    ModelInfo { name: "tutorial-cnn", about: "two convolutions and three linear layers, for 32×32 images" },
-    ModelInfo { name: "resnet18", about: "ResNet-18; a 3×3 stem for images up to 64 pixels, else torchvision's 7×7" },
-    ModelInfo { name: "resnet34", about: "ResNet-34, stems as resnet18" },
-    ModelInfo { name: "resnet50", about: "ResNet-50 with bottleneck blocks, stems as resnet18" },
+    ModelInfo {
+        name: "mlp",
+        about: "784-512-512-classes perceptron with ReLU, for images of any size",
+    },
+    ModelInfo {
+        name: "tutorial-cnn",
+        about: "two convolutions and three linear layers, for 32×32 images",
+    },
+    ModelInfo {
+        name: "resnet18",
+        about: "ResNet-18; a 3×3 stem for images up to 64 pixels, else torchvision's 7×7",
+    },
+    ModelInfo {
+        name: "resnet34",
+        about: "ResNet-34, stems as resnet18",
+    },
+    ModelInfo {
+        name: "resnet50",
+        about: "ResNet-50 with bottleneck blocks, stems as resnet18",
+    },
 ];
 
 /// Why a model could not be built.
@@ -60,11 +75,22 @@ impl std::fmt::Display for ModelError {
         match self {
             Self::Unknown { name } => {
                 let known: Vec<&str> = MODELS.iter().map(|model| model.name).collect();
-                write!(f, "model: unknown name {name:?}; known are {}", known.join(", "))
+                write!(
+                    f,
+                    "model: unknown name {name:?}; known are {}",
+                    known.join(", ")
+                )
             }
             Self::Input { name, input, takes } => {
-                let ImageInput { channels, size: [height, width], .. } = input;
-                write!(f, "model {name}: takes {takes}, got {channels} channels of {height}×{width}; resize the images or choose another model")
+                let ImageInput {
+                    channels,
+                    size: [height, width],
+                    ..
+                } = input;
+                write!(
+                    f,
+                    "model {name}: takes {takes}, got {channels} channels of {height}×{width}; resize the images or choose another model"
+                )
             }
             Self::Tensor(error) => write!(f, "model: {error}"),
         }
@@ -92,29 +118,65 @@ impl From<Error> for ModelError {
 /// [`ModelError::Unknown`] with the known names; [`ModelError::Input`] for images that the model does not take;
 /// [`ModelError::Tensor`] if a layer cannot be made.
 pub fn build(name: &str, scope: &Scope, input: &ImageInput) -> Result<Box<dyn Module>, ModelError> {
-    let ImageInput { channels, size, classes } = *input;
+    let ImageInput {
+        channels,
+        size,
+        classes,
+    } = *input;
     let resnet = |name, config: fn() -> ResNetConfig| -> Result<Box<dyn Module>, ModelError> {
         if size.contains(&0) || channels == 0 {
-            return Err(ModelError::Input { name, input: *input, takes: "images of at least one pixel" });
+            return Err(ModelError::Input {
+                name,
+                input: *input,
+                takes: "images of at least one pixel",
+            });
         }
-        let stem = if size[0].max(size[1]) <= 64 { Stem::Small } else { Stem::ImageNet };
-        Ok(Box::new(ResNet::new(scope, &ResNetConfig { channels, classes, stem, ..config() })?))
+        let stem = if size[0].max(size[1]) <= 64 {
+            Stem::Small
+        } else {
+            Stem::ImageNet
+        };
+        Ok(Box::new(ResNet::new(
+            scope,
+            &ResNetConfig {
+                channels,
+                classes,
+                stem,
+                ..config()
+            },
+        )?))
     };
     match name {
         "mlp" => {
             let features = channels.saturating_mul(size[0]).saturating_mul(size[1]);
-            Ok(Box::new(Mlp::new(scope, &MlpConfig { inputs: features, classes, ..MlpConfig::default() })?))
+            Ok(Box::new(Mlp::new(
+                scope,
+                &MlpConfig {
+                    inputs: features,
+                    classes,
+                    ..MlpConfig::default()
+                },
+            )?))
         }
         "tutorial-cnn" => {
             if size != [32, 32] || channels == 0 {
-                return Err(ModelError::Input { name: "tutorial-cnn", input: *input, takes: "images of 32×32" });
+                return Err(ModelError::Input {
+                    name: "tutorial-cnn",
+                    input: *input,
+                    takes: "images of 32×32",
+                });
             }
-            Ok(Box::new(TutorialCnn::new(scope, &TutorialCnnConfig { channels, classes })?))
+            Ok(Box::new(TutorialCnn::new(
+                scope,
+                &TutorialCnnConfig { channels, classes },
+            )?))
         }
         "resnet18" => resnet("resnet18", ResNetConfig::resnet18),
         "resnet34" => resnet("resnet34", ResNetConfig::resnet34),
         "resnet50" => resnet("resnet50", ResNetConfig::resnet50),
-        _ => Err(ModelError::Unknown { name: name.to_owned() }),
+        _ => Err(ModelError::Unknown {
+            name: name.to_owned(),
+        }),
     }
 }
 
@@ -124,7 +186,11 @@ mod tests {
     use gradus_nn::{Ctx, DType, ParamStore, Tensor, Var};
 
     fn input(size: usize) -> ImageInput {
-        ImageInput { channels: 3, size: [size, size], classes: 7 }
+        ImageInput {
+            channels: 3,
+            size: [size, size],
+            classes: 7,
+        }
     }
 
     #[test]
@@ -133,17 +199,30 @@ mod tests {
             let store = ParamStore::seeded(1);
             let net = build(model.name, &store.root(), &input(32)).unwrap();
             let x = Var::constant(Tensor::full([2, 3, 32, 32], 0.1_f32).unwrap());
-            assert_eq!(net.forward(&x, &Ctx::eval()).unwrap().dims(), [2, 7], "{}", model.name);
-            assert!(store.parameters().iter().all(|p| p.tensor().dtype() == DType::F32));
+            assert_eq!(
+                net.forward(&x, &Ctx::eval()).unwrap().dims(),
+                [2, 7],
+                "{}",
+                model.name
+            );
+            assert!(
+                store
+                    .parameters()
+                    .iter()
+                    .all(|p| p.tensor().dtype() == DType::F32)
+            );
         }
     }
 
     #[test]
     fn misuse_is_refused_with_what_to_do() {
         let scope = ParamStore::seeded(1).root();
-        let message = |name: &str, size| build(name, &scope, &input(size)).err().unwrap().to_string();
+        let message =
+            |name: &str, size| build(name, &scope, &input(size)).err().unwrap().to_string();
         assert!(message("resnet19", 32).contains("known are mlp, tutorial-cnn, resnet18"));
-        assert!(message("tutorial-cnn", 28).contains("takes images of 32×32, got 3 channels of 28×28"));
+        assert!(
+            message("tutorial-cnn", 28).contains("takes images of 32×32, got 3 channels of 28×28")
+        );
         assert!(build("resnet18", &scope, &input(0)).is_err());
     }
 }

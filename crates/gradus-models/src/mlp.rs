@@ -15,7 +15,11 @@ pub struct MlpConfig {
 
 impl Default for MlpConfig {
     fn default() -> Self {
-        Self { inputs: 784, hidden: vec![512, 512], classes: 10 }
+        Self {
+            inputs: 784,
+            hidden: vec![512, 512],
+            classes: 10,
+        }
     }
 }
 
@@ -33,9 +37,20 @@ impl Mlp {
     /// # Errors
     /// Those of making the parameters.
     pub fn new(scope: &Scope, config: &MlpConfig) -> Result<Self> {
-        let widths: Vec<usize> = [config.inputs].iter().chain(&config.hidden).chain([&config.classes]).copied().collect();
+        let widths: Vec<usize> = [config.inputs]
+            .iter()
+            .chain(&config.hidden)
+            .chain([&config.classes])
+            .copied()
+            .collect();
         let layer = |(i, pair): (usize, &[usize])| Linear::new(&scope.at(2 * i), pair[0], pair[1]);
-        Ok(Self { layers: widths.windows(2).enumerate().map(layer).collect::<Result<_>>()? })
+        Ok(Self {
+            layers: widths
+                .windows(2)
+                .enumerate()
+                .map(layer)
+                .collect::<Result<_>>()?,
+        })
     }
 }
 

@@ -2,8 +2,8 @@
 
 use gradus_autograd::ops::{Conv2dConfig, MaxPool2dConfig};
 use gradus_nn::{
-    AdaptiveAvgPool2d, BatchNorm, BatchNormConfig, Conv2d, Conv2dLayerConfig, Ctx, Fan, Gain, Init, Linear, MaxPool2d,
-    Module, Result, Scope, Var,
+    AdaptiveAvgPool2d, BatchNorm, BatchNormConfig, Conv2d, Conv2dLayerConfig, Ctx, Fan, Gain, Init,
+    Linear, MaxPool2d, Module, Result, Scope, Var,
 };
 
 /// How a network begins.
@@ -33,17 +33,30 @@ pub struct ResNetConfig {
 impl ResNetConfig {
     /// ResNet-18 for ImageNet.
     pub fn resnet18() -> Self {
-        Self { blocks: [2, 2, 2, 2], bottleneck: false, channels: 3, classes: 1000, stem: Stem::ImageNet }
+        Self {
+            blocks: [2, 2, 2, 2],
+            bottleneck: false,
+            channels: 3,
+            classes: 1000,
+            stem: Stem::ImageNet,
+        }
     }
 
     /// ResNet-34 for ImageNet.
     pub fn resnet34() -> Self {
-        Self { blocks: [3, 4, 6, 3], ..Self::resnet18() }
+        Self {
+            blocks: [3, 4, 6, 3],
+            ..Self::resnet18()
+        }
     }
 
     /// ResNet-50 for ImageNet.
     pub fn resnet50() -> Self {
-        Self { blocks: [3, 4, 6, 3], bottleneck: true, ..Self::resnet18() }
+        Self {
+            blocks: [3, 4, 6, 3],
+            bottleneck: true,
+            ..Self::resnet18()
+        }
     }
 }
 
@@ -67,8 +80,19 @@ impl ResNet {
     /// # Errors
     /// Those of making the parameters.
     pub fn new(scope: &Scope, config: &ResNetConfig) -> Result<Self> {
-        let (kernel, stride, padding) = if config.stem == Stem::ImageNet { (7, 2, 3) } else { (3, 1, 1) };
-        let conv1 = conv(&scope.at("conv1"), config.channels, 64, kernel, stride, padding)?;
+        let (kernel, stride, padding) = if config.stem == Stem::ImageNet {
+            (7, 2, 3)
+        } else {
+            (3, 1, 1)
+        };
+        let conv1 = conv(
+            &scope.at("conv1"),
+            config.channels,
+            64,
+            kernel,
+            stride,
+            padding,
+        )?;
         let bn1 = norm(&scope.at("bn1"), 64)?;
         let mut blocks = Vec::new();
         let mut inputs = 64;
@@ -95,7 +119,10 @@ impl ResNet {
 
 impl Module for ResNet {
     fn forward(&self, x: &Var, ctx: &Ctx) -> Result<Var> {
-        let mut x = self.bn1.forward(&self.conv1.forward(x, ctx)?, ctx)?.relu()?;
+        let mut x = self
+            .bn1
+            .forward(&self.conv1.forward(x, ctx)?, ctx)?
+            .relu()?;
         if let Some(pool) = &self.pool {
             x = pool.forward(&x, ctx)?;
         }
@@ -116,11 +143,20 @@ struct Block {
 }
 
 impl Block {
-    fn new(scope: &Scope, inputs: usize, width: usize, stride: usize, bottleneck: bool) -> Result<Self> {
+    fn new(
+        scope: &Scope,
+        inputs: usize,
+        width: usize,
+        stride: usize,
+        bottleneck: bool,
+    ) -> Result<Self> {
         let outputs = if bottleneck { 4 * width } else { width };
         // (kernel, stride, outputs) of each convolution; torchvision puts a bottleneck's stride on its 3×3 one.
-        let plan: &[(usize, usize, usize)] =
-            if bottleneck { &[(1, 1, width), (3, stride, width), (1, 1, outputs)] } else { &[(3, stride, width), (3, 1, width)] };
+        let plan: &[(usize, usize, usize)] = if bottleneck {
+            &[(1, 1, width), (3, stride, width), (1, 1, outputs)]
+        } else {
+            &[(3, stride, width), (3, 1, width)]
+        };
         let mut convs = Vec::with_capacity(plan.len());
         let mut channels = inputs;
         for (i, &(kernel, stride, outputs)) in plan.iter().enumerate() {
@@ -131,11 +167,18 @@ impl Block {
         }
         let downsample = if stride != 1 || inputs != outputs {
             let at = scope.at("downsample");
-            Some((conv(&at.at(0), inputs, outputs, 1, stride, 0)?, norm(&at.at(1), outputs)?))
+            Some((
+                conv(&at.at(0), inputs, outputs, 1, stride, 0)?,
+                norm(&at.at(1), outputs)?,
+            ))
         } else {
             None
         };
-        Ok(Self { convs, downsample, outputs })
+        Ok(Self {
+            convs,
+            downsample,
+            outputs,
+        })
     }
 
     fn forward(&self, x: &Var, ctx: &Ctx) -> Result<Var> {
@@ -154,11 +197,25 @@ impl Block {
     }
 }
 
-fn conv(scope: &Scope, inputs: usize, outputs: usize, kernel: usize, stride: usize, padding: usize) -> Result<Conv2d> {
+fn conv(
+    scope: &Scope,
+    inputs: usize,
+    outputs: usize,
+    kernel: usize,
+    stride: usize,
+    padding: usize,
+) -> Result<Conv2d> {
     let config = Conv2dLayerConfig {
-        conv: Conv2dConfig { stride: [stride; 2], padding: [padding; 2], ..Conv2dConfig::default() },
+        conv: Conv2dConfig {
+            stride: [stride; 2],
+            padding: [padding; 2],
+            ..Conv2dConfig::default()
+        },
         bias: false,
-        init: Some(Init::KaimingNormal { fan: Fan::Out, gain: Gain::Relu }),
+        init: Some(Init::KaimingNormal {
+            fan: Fan::Out,
+            gain: Gain::Relu,
+        }),
     };
     Conv2d::new(scope, inputs, outputs, [kernel; 2], &config)
 }
@@ -169,7 +226,11 @@ fn norm(scope: &Scope, channels: usize) -> Result<BatchNorm> {
 
 pub(crate) fn max_pool(kernel: usize, stride: usize, padding: usize) -> MaxPool2d {
     let config = MaxPool2dConfig::new([kernel; 2]);
-    MaxPool2d::new(MaxPool2dConfig { stride: [stride; 2], padding: [padding; 2], ..config })
+    MaxPool2d::new(MaxPool2dConfig {
+        stride: [stride; 2],
+        padding: [padding; 2],
+        ..config
+    })
 }
 
 #[cfg(test)]
@@ -195,8 +256,23 @@ mod tests {
         ResNet::new(&store.root(), &ResNetConfig::resnet18()).unwrap();
         let keys: Vec<String> = store.keys().into_iter().map(|(name, _)| name).collect();
         assert_eq!(keys.len(), 122);
-        assert_eq!(keys[..6], ["conv1.weight", "bn1.weight", "bn1.bias", "bn1.running_mean", "bn1.running_var", "bn1.num_batches_tracked"]);
-        for key in ["layer1.0.conv1.weight", "layer2.0.downsample.0.weight", "layer4.1.bn2.running_var", "fc.bias"] {
+        assert_eq!(
+            keys[..6],
+            [
+                "conv1.weight",
+                "bn1.weight",
+                "bn1.bias",
+                "bn1.running_mean",
+                "bn1.running_var",
+                "bn1.num_batches_tracked"
+            ]
+        );
+        for key in [
+            "layer1.0.conv1.weight",
+            "layer2.0.downsample.0.weight",
+            "layer4.1.bn2.running_var",
+            "fc.bias",
+        ] {
             assert!(keys.iter().any(|k| k == key), "{key}");
         }
     }

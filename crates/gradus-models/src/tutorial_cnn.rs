@@ -15,7 +15,10 @@ pub struct TutorialCnnConfig {
 
 impl Default for TutorialCnnConfig {
     fn default() -> Self {
-        Self { channels: 3, classes: 10 }
+        Self {
+            channels: 3,
+            classes: 10,
+        }
     }
 }
 

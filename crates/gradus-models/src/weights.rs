@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use gradus_checkpoint::{CheckpointError, Metadata, StateDict, compare_keys, load_state_dict, shapes};
+use gradus_checkpoint::{
+    CheckpointError, Metadata, StateDict, compare_keys, load_state_dict, shapes,
+};
 use gradus_nn::ParamStore;
 
 /// Loads a safetensors file into a store, and returns the file's metadata.
@@ -20,12 +22,20 @@ pub fn load_weights(store: &ParamStore, path: &Path) -> Result<Metadata, Checkpo
 ///
 /// # Errors
 /// As [`load_weights`].
-pub fn load_weights_from(store: &ParamStore, state: &StateDict, path: &Path) -> Result<(), CheckpointError> {
-    compare_keys(&store.keys(), &shapes(state))
-        .map_err(|report| CheckpointError::Keys { path: path.to_owned(), report })?;
-    store.load_state_dict(state).map_err(|cause| CheckpointError::Tensor {
+pub fn load_weights_from(
+    store: &ParamStore,
+    state: &StateDict,
+    path: &Path,
+) -> Result<(), CheckpointError> {
+    compare_keys(&store.keys(), &shapes(state)).map_err(|report| CheckpointError::Keys {
         path: path.to_owned(),
-        tensor: String::from("(any)"),
-        cause,
-    })
+        report,
+    })?;
+    store
+        .load_state_dict(state)
+        .map_err(|cause| CheckpointError::Tensor {
+            path: path.to_owned(),
+            tensor: String::from("(any)"),
+            cause,
+        })
 }

@@ -16,12 +16,20 @@ impl Ctx {
     /// `seed` and `step` are the key of the random numbers: the same pair gives the same dropout masks. Give each
     /// forward pass of a run its own step, micro-batches included.
     pub const fn train(seed: u64, step: u64) -> Self {
-        Self { training: true, seed, step }
+        Self {
+            training: true,
+            seed,
+            step,
+        }
     }
 
     /// Evaluation: nothing is random, nothing is updated.
     pub const fn eval() -> Self {
-        Self { training: false, seed: 0, step: 0 }
+        Self {
+            training: false,
+            seed: 0,
+            step: 0,
+        }
     }
 
     /// Whether this is training.

@@ -135,11 +135,22 @@ impl Init {
                 let std = positive("std", std)?;
                 fill(shape, dtype, || mean + std * rng.normal())
             }
-            Self::TruncatedNormal { mean, std, low, high } => {
+            Self::TruncatedNormal {
+                mean,
+                std,
+                low,
+                high,
+            } => {
                 let std = positive("std", std)?;
                 if !(low < high && high > mean - 5.0 * std && low < mean + 5.0 * std) {
-                    let expected = "above low, with both ends within five standard deviations of the mean";
-                    return Err(Error::Argument { op: "init", name: "high", expected, got: high });
+                    let expected =
+                        "above low, with both ends within five standard deviations of the mean";
+                    return Err(Error::Argument {
+                        op: "init",
+                        name: "high",
+                        expected,
+                        got: high,
+                    });
                 }
                 fill(shape, dtype, || truncated(&mut rng, mean, std, low, high))
             }
@@ -166,7 +177,11 @@ impl Init {
                 fill(shape, dtype, || values.next().unwrap_or(0.0))
             }
             Self::Fan { fan_in } => {
-                let bound = if fan_in == 0 { 0.0 } else { 1.0 / (fan_in as f64).sqrt() };
+                let bound = if fan_in == 0 {
+                    0.0
+                } else {
+                    1.0 / (fan_in as f64).sqrt()
+                };
                 fill(shape, dtype, || rng.range(-bound, bound))
             }
         }
@@ -184,7 +199,12 @@ fn positive(name: &'static str, value: f64) -> Result<f64> {
     if value >= 0.0 && value.is_finite() {
         return Ok(value);
     }
-    Err(Error::Argument { op: "init", name, expected: "at least 0", got: value })
+    Err(Error::Argument {
+        op: "init",
+        name,
+        expected: "at least 0",
+        got: value,
+    })
 }
 
 fn truncated(rng: &mut Rng, mean: f64, std: f64, low: f64, high: f64) -> f64 {
@@ -199,7 +219,11 @@ fn truncated(rng: &mut Rng, mean: f64, std: f64, low: f64, high: f64) -> f64 {
 /// Fan in and fan out of a weight.
 fn fans(shape: &Shape) -> Result<[f64; 2]> {
     if shape.rank() < 2 {
-        return Err(Error::Rank { op: "init with fans", expected: 2, got: *shape });
+        return Err(Error::Rank {
+            op: "init with fans",
+            expected: 2,
+            got: *shape,
+        });
     }
     let kernel: usize = shape[2..].iter().product();
     Ok([(shape[1] * kernel) as f64, (shape[0] * kernel) as f64])
@@ -227,7 +251,10 @@ fn orthogonal(rows: usize, cols: usize, rng: &mut Rng) -> Vec<f64> {
         for _ in 0..2 {
             for other in &vectors {
                 let along: f64 = vector.iter().zip(other).map(|(a, b)| a * b).sum();
-                vector.iter_mut().zip(other).for_each(|(a, b)| *a -= along * b);
+                vector
+                    .iter_mut()
+                    .zip(other)
+                    .for_each(|(a, b)| *a -= along * b);
             }
         }
         let length = norm(&vector);
@@ -236,7 +263,13 @@ fn orthogonal(rows: usize, cols: usize, rng: &mut Rng) -> Vec<f64> {
             vectors.push(vector);
         }
     }
-    let at = |row: usize, col: usize| if rows <= cols { vectors[row][col] } else { vectors[col][row] };
+    let at = |row: usize, col: usize| {
+        if rows <= cols {
+            vectors[row][col]
+        } else {
+            vectors[col][row]
+        }
+    };
     (0..rows * cols).map(|i| at(i / cols, i % cols)).collect()
 }
 
@@ -250,7 +283,10 @@ mod tests {
 
     fn make(init: Init, dims: &[usize]) -> Vec<f64> {
         let shape = Shape::new(dims).unwrap();
-        init.make(shape, DType::F64, 1, 2).unwrap().to_vec().unwrap()
+        init.make(shape, DType::F64, 1, 2)
+            .unwrap()
+            .to_vec()
+            .unwrap()
     }
 
     fn std(values: &[f64]) -> f64 {
@@ -263,25 +299,70 @@ mod tests {
         // (200, 100, 3): fan_in 300, fan_out 600. 60,000 draws: a relative error of 2 % is six standard errors.
         let dims = [200, 100, 3];
         let cases = [
-            (Init::KaimingNormal { fan: Fan::In, gain: Gain::Relu }, (2.0_f64 / 300.0).sqrt()),
-            (Init::KaimingUniform { fan: Fan::Out, gain: Gain::Relu }, (2.0_f64 / 600.0).sqrt()),
-            (Init::KaimingUniform { fan: Fan::In, gain: Gain::LeakyRelu(5.0_f64.sqrt()) }, (1.0_f64 / 900.0).sqrt()),
-            (Init::XavierNormal { gain: Gain::Linear }, (2.0_f64 / 900.0).sqrt()),
-            (Init::XavierUniform { gain: Gain::Tanh }, 5.0 / 3.0 * (2.0_f64 / 900.0).sqrt()),
+            (
+                Init::KaimingNormal {
+                    fan: Fan::In,
+                    gain: Gain::Relu,
+                },
+                (2.0_f64 / 300.0).sqrt(),
+            ),
+            (
+                Init::KaimingUniform {
+                    fan: Fan::Out,
+                    gain: Gain::Relu,
+                },
+                (2.0_f64 / 600.0).sqrt(),
+            ),
+            (
+                Init::KaimingUniform {
+                    fan: Fan::In,
+                    gain: Gain::LeakyRelu(5.0_f64.sqrt()),
+                },
+                (1.0_f64 / 900.0).sqrt(),
+            ),
+            (
+                Init::XavierNormal { gain: Gain::Linear },
+                (2.0_f64 / 900.0).sqrt(),
+            ),
+            (
+                Init::XavierUniform { gain: Gain::Tanh },
+                5.0 / 3.0 * (2.0_f64 / 900.0).sqrt(),
+            ),
             (Init::Fan { fan_in: 300 }, (1.0_f64 / 900.0).sqrt()),
-            (Init::Normal { mean: 3.0, std: 0.5 }, 0.5),
+            (
+                Init::Normal {
+                    mean: 3.0,
+                    std: 0.5,
+                },
+                0.5,
+            ),
         ];
         for (init, expected) in cases {
             let found = std(&make(init, &dims));
-            assert!((found / expected - 1.0).abs() < 0.02, "{init:?}: {found} {expected}");
+            assert!(
+                (found / expected - 1.0).abs() < 0.02,
+                "{init:?}: {found} {expected}"
+            );
         }
     }
 
     #[test]
     fn bounds_hold() {
         let bound = 1.0 / 7.0_f64.sqrt();
-        assert!(make(Init::Fan { fan_in: 7 }, &[1000]).iter().all(|x| x.abs() <= bound));
-        let truncated = make(Init::TruncatedNormal { mean: 0.0, std: 1.0, low: -0.5, high: 2.0 }, &[5000]);
+        assert!(
+            make(Init::Fan { fan_in: 7 }, &[1000])
+                .iter()
+                .all(|x| x.abs() <= bound)
+        );
+        let truncated = make(
+            Init::TruncatedNormal {
+                mean: 0.0,
+                std: 1.0,
+                low: -0.5,
+                high: 2.0,
+            },
+            &[5000],
+        );
         assert!(truncated.iter().all(|x| (-0.5..=2.0).contains(x)));
         assert!(truncated.iter().any(|x| *x > 1.5) && truncated.iter().any(|x| *x < -0.4));
     }
@@ -293,7 +374,13 @@ mod tests {
             let few = rows.min(cols);
             for i in 0..few {
                 for j in 0..few {
-                    let along = |k: usize| if rows <= cols { q[i * cols + k] * q[j * cols + k] } else { q[k * cols + i] * q[k * cols + j] };
+                    let along = |k: usize| {
+                        if rows <= cols {
+                            q[i * cols + k] * q[j * cols + k]
+                        } else {
+                            q[k * cols + i] * q[k * cols + j]
+                        }
+                    };
                     let dot: f64 = (0..rows.max(cols)).map(along).sum();
                     assert!((dot - f64::from(u8::from(i == j))).abs() < 1e-12);
                 }
@@ -305,9 +392,29 @@ mod tests {
     fn misuse_is_refused() {
         let vector = Shape::new(&[5]).unwrap();
         let refused = |init: Init| init.make(vector, DType::F32, 0, 0).is_err();
-        assert!(refused(Init::XavierUniform { gain: Gain::Linear }) && refused(Init::Orthogonal { gain: Gain::Linear }));
-        assert!(refused(Init::Normal { mean: 0.0, std: -1.0 }) && refused(Init::Normal { mean: 0.0, std: f64::NAN }));
-        assert!(refused(Init::TruncatedNormal { mean: 0.0, std: 1.0, low: 6.0, high: 7.0 }));
-        assert!(Init::Orthogonal { gain: Gain::Linear }.make(Shape::new(&[0, 3]).unwrap(), DType::F32, 0, 0).is_ok());
+        assert!(
+            refused(Init::XavierUniform { gain: Gain::Linear })
+                && refused(Init::Orthogonal { gain: Gain::Linear })
+        );
+        assert!(
+            refused(Init::Normal {
+                mean: 0.0,
+                std: -1.0
+            }) && refused(Init::Normal {
+                mean: 0.0,
+                std: f64::NAN
+            })
+        );
+        assert!(refused(Init::TruncatedNormal {
+            mean: 0.0,
+            std: 1.0,
+            low: 6.0,
+            high: 7.0
+        }));
+        assert!(
+            Init::Orthogonal { gain: Gain::Linear }
+                .make(Shape::new(&[0, 3]).unwrap(), DType::F32, 0, 0)
+                .is_ok()
+        );
     }
 }

@@ -72,6 +72,8 @@ impl Sequential {
 
 impl Module for Sequential {
     fn forward(&self, x: &Var, ctx: &Ctx) -> Result<Var> {
-        self.modules.iter().try_fold(x.clone(), |x, module| module.forward(&x, ctx))
+        self.modules
+            .iter()
+            .try_fold(x.clone(), |x, module| module.forward(&x, ctx))
     }
 }

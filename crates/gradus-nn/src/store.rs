@@ -3,7 +3,9 @@
 use std::fmt::{self, Display};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use gradus_autograd::{Buffer, DType, Error, IntoShape, Parameter, Result, ResultExt, Shape, Tensor};
+use gradus_autograd::{
+    Buffer, DType, Error, IntoShape, Parameter, Result, ResultExt, Shape, Tensor,
+};
 use gradus_random::stream_of;
 
 use crate::Init;
@@ -60,12 +62,21 @@ impl ParamStore {
 
     /// A store with parameters of another float dtype, for instance f64 to check gradients.
     pub fn with_dtype(seed: u64, dtype: DType) -> Self {
-        Self { shared: Arc::new(Shared { seed, dtype, entries: Mutex::default() }) }
+        Self {
+            shared: Arc::new(Shared {
+                seed,
+                dtype,
+                entries: Mutex::default(),
+            }),
+        }
     }
 
     /// The path at which a model is built.
     pub fn root(&self) -> Scope {
-        Scope { store: self.clone(), path: String::new() }
+        Scope {
+            store: self.clone(),
+            path: String::new(),
+        }
     }
 
     /// All parameters, in the order of their making.
@@ -88,17 +99,26 @@ impl ParamStore {
 
     /// How many numbers the parameters hold.
     pub fn parameter_count(&self) -> usize {
-        self.parameters().iter().map(|parameter| parameter.shape().numel()).sum()
+        self.parameters()
+            .iter()
+            .map(|parameter| parameter.shape().numel())
+            .sum()
     }
 
     /// The values of all parameters and buffers by name, in the order of their making.
     pub fn state_dict(&self) -> Vec<(String, Tensor)> {
-        self.entries().iter().map(|entry| (entry.name().to_owned(), entry.tensor())).collect()
+        self.entries()
+            .iter()
+            .map(|entry| (entry.name().to_owned(), entry.tensor()))
+            .collect()
     }
 
     /// The names and shapes that [`ParamStore::load_state_dict`] takes.
     pub fn keys(&self) -> Vec<(String, Shape)> {
-        self.entries().iter().map(|entry| (entry.name().to_owned(), *entry.tensor().shape())).collect()
+        self.entries()
+            .iter()
+            .map(|entry| (entry.name().to_owned(), *entry.tensor().shape()))
+            .collect()
     }
 
     /// Puts values in the place of all parameters and buffers. Floats are converted to the store's dtype. Nothing
@@ -110,35 +130,69 @@ impl ParamStore {
     pub fn load_state_dict(&self, state: &[(String, Tensor)]) -> Result<()> {
         let entries = self.entries();
         let op = "load_state_dict";
-        if let Some((name, _)) = state.iter().find(|(name, _)| !entries.iter().any(|entry| entry.name() == name)) {
-            return Err(Error::Length { op, expected: 0, got: 1 }.at(format!("unexpected key {name}")));
+        if let Some((name, _)) = state
+            .iter()
+            .find(|(name, _)| !entries.iter().any(|entry| entry.name() == name))
+        {
+            return Err(Error::Length {
+                op,
+                expected: 0,
+                got: 1,
+            }
+            .at(format!("unexpected key {name}")));
         }
         let mut values = Vec::with_capacity(entries.len());
         for entry in entries.iter() {
             let found = state.iter().find(|(name, _)| name == entry.name());
-            let missing = || Error::Length { op, expected: 1, got: 0 }.at(format!("missing key {}", entry.name()));
+            let missing = || {
+                Error::Length {
+                    op,
+                    expected: 1,
+                    got: 0,
+                }
+                .at(format!("missing key {}", entry.name()))
+            };
             let (name, value) = found.ok_or_else(missing)?;
             let current = entry.tensor();
             if value.shape() != current.shape() {
                 let rule = "the checkpoint's tensor has another shape than the model's";
-                return Err(Error::ShapeMismatch { op, lhs: *current.shape(), rhs: *value.shape(), rule }.at(name));
+                return Err(Error::ShapeMismatch {
+                    op,
+                    lhs: *current.shape(),
+                    rhs: *value.shape(),
+                    rule,
+                }
+                .at(name));
             }
             values.push(value.to_dtype(current.dtype()).at(|| name.clone())?);
         }
         // A value of one owner, which updates can change in place.
-        entries.iter().zip(values).try_for_each(|(entry, value)| entry.set(value.deep_copy()?))
+        entries
+            .iter()
+            .zip(values)
+            .try_for_each(|(entry, value)| entry.set(value.deep_copy()?))
     }
 
     fn entries(&self) -> MutexGuard<'_, Vec<Entry>> {
-        self.shared.entries.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared
+            .entries
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Adds an entry, unless its name is taken.
     fn add(&self, entry: Entry) -> Result<()> {
         let mut entries = self.entries();
         if entries.iter().any(|other| other.name() == entry.name()) {
-            let error = Error::Length { op: "param store", expected: 1, got: 2 };
-            return Err(error.at(format!("{} is made twice; share the parameter to tie it", entry.name())));
+            let error = Error::Length {
+                op: "param store",
+                expected: 1,
+                got: 2,
+            };
+            return Err(error.at(format!(
+                "{} is made twice; share the parameter to tie it",
+                entry.name()
+            )));
         }
         entries.push(entry);
         Ok(())
@@ -147,7 +201,12 @@ impl ParamStore {
 
 impl fmt::Debug for ParamStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ParamStore of {} entries, {} parameters", self.entries().len(), self.parameter_count())
+        write!(
+            f,
+            "ParamStore of {} entries, {} parameters",
+            self.entries().len(),
+            self.parameter_count()
+        )
     }
 }
 
@@ -162,7 +221,10 @@ impl Scope {
     /// The path one step down: `scope.at("layer1").at(0)` is `layer1.0`.
     #[must_use]
     pub fn at(&self, name: impl Display) -> Self {
-        Self { store: self.store.clone(), path: self.key(name) }
+        Self {
+            store: self.store.clone(),
+            path: self.key(name),
+        }
     }
 
     /// The path, as keys show it; empty at the root.
@@ -188,7 +250,9 @@ impl Scope {
         let key = self.key(name);
         let value = shape
             .into_shape()
-            .and_then(|shape| init.make(shape, self.dtype(), self.store.shared.seed, stream_of(&key)))
+            .and_then(|shape| {
+                init.make(shape, self.dtype(), self.store.shared.seed, stream_of(&key))
+            })
             .at(|| key.clone())?;
         let parameter = Parameter::new(key, value);
         self.store.add(Entry::Parameter(parameter.clone()))?;
@@ -206,7 +270,11 @@ impl Scope {
     }
 
     fn key(&self, name: impl Display) -> String {
-        if self.path.is_empty() { name.to_string() } else { format!("{}.{name}", self.path) }
+        if self.path.is_empty() {
+            name.to_string()
+        } else {
+            format!("{}.{name}", self.path)
+        }
     }
 }
 
@@ -217,7 +285,18 @@ mod tests {
     fn store(seed: u64, names: &[&str]) -> ParamStore {
         let store = ParamStore::seeded(seed);
         for name in names {
-            store.root().at(name).parameter("weight", [4, 3], Init::Normal { mean: 0.0, std: 1.0 }).unwrap();
+            store
+                .root()
+                .at(name)
+                .parameter(
+                    "weight",
+                    [4, 3],
+                    Init::Normal {
+                        mean: 0.0,
+                        std: 1.0,
+                    },
+                )
+                .unwrap();
         }
         store
     }
@@ -225,7 +304,11 @@ mod tests {
     #[test]
     fn initial_values_depend_on_seed_and_name_only() {
         let value = |store: &ParamStore, key: &str| {
-            let found = store.state_dict().into_iter().find(|(name, _)| name == key).unwrap();
+            let found = store
+                .state_dict()
+                .into_iter()
+                .find(|(name, _)| name == key)
+                .unwrap();
             found.1.to_vec::<f32>().unwrap()
         };
         let (a, b) = (store(1, &["x", "y"]), store(1, &["y", "x"]));
@@ -237,8 +320,15 @@ mod tests {
     #[test]
     fn names_are_unique() {
         let store = store(1, &["x"]);
-        let error = store.root().at("x").parameter("weight", [1], Init::Zeros).unwrap_err();
-        assert!(error.to_string().starts_with("x.weight is made twice"), "{error}");
+        let error = store
+            .root()
+            .at("x")
+            .parameter("weight", [1], Init::Zeros)
+            .unwrap_err();
+        assert!(
+            error.to_string().starts_with("x.weight is made twice"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -253,11 +343,24 @@ mod tests {
         let mut bad = store(3, &["x", "y"]).state_dict();
         bad[1].1 = Tensor::zeros([4, 4], DType::F32).unwrap();
         let error = to.load_state_dict(&bad).unwrap_err().to_string();
-        assert!(error.contains("y.weight") && error.contains("(4, 3)") && error.contains("(4, 4)"), "{error}");
+        assert!(
+            error.contains("y.weight") && error.contains("(4, 3)") && error.contains("(4, 4)"),
+            "{error}"
+        );
         bad.remove(1);
-        assert!(to.load_state_dict(&bad).unwrap_err().to_string().contains("missing key y.weight"));
+        assert!(
+            to.load_state_dict(&bad)
+                .unwrap_err()
+                .to_string()
+                .contains("missing key y.weight")
+        );
         bad.push(("z".into(), Tensor::zeros([1], DType::F32).unwrap()));
-        assert!(to.load_state_dict(&bad).unwrap_err().to_string().contains("unexpected key z"));
+        assert!(
+            to.load_state_dict(&bad)
+                .unwrap_err()
+                .to_string()
+                .contains("unexpected key z")
+        );
         assert_eq!(to.state_dict()[0].1.to_vec::<f32>().unwrap(), before);
     }
 }

@@ -4,9 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use gradus_data::{
-    BadImages, Compose, Dataset, FolderConfig, ImageDataset, ImageDatasetConfig, ImageSource, ImageSplits, Loader,
-    LoaderConfig, Sampler, SkippedFile, SubsetSource, TransformSpec, Value, Weighted, embedded, known_data_sets,
-    open_folder, stratified_split,
+    BadImages, Compose, Dataset, FolderConfig, ImageDataset, ImageDatasetConfig, ImageSource,
+    ImageSplits, Loader, LoaderConfig, Sampler, SkippedFile, SubsetSource, TransformSpec, Value,
+    Weighted, embedded, known_data_sets, open_folder, stratified_split,
 };
 use gradus_models::ImageInput;
 
@@ -53,24 +53,44 @@ impl RunData {
         let no_split = |split| TrainError::NoSplit {
             data: config.data.clone(),
             split,
-            has: splits.splits.iter().map(|s| s.name.as_str()).collect::<Vec<_>>().join(", "),
+            has: splits
+                .splits
+                .iter()
+                .map(|s| s.name.as_str())
+                .collect::<Vec<_>>()
+                .join(", "),
         };
         let mut train = Arc::clone(splits.train().ok_or_else(|| no_split("train"))?);
         let mut val = splits.split("val").cloned();
         if val.is_none() && config.val_fraction > 0.0 {
             let split = stratified_split(train.labels(), config.val_fraction, config.seed)?;
-            val = Some(Arc::new(SubsetSource::new(Arc::clone(&train), split.held_out)?));
+            val = Some(Arc::new(SubsetSource::new(
+                Arc::clone(&train),
+                split.held_out,
+            )?));
             train = Arc::new(SubsetSource::new(train, split.kept)?);
         }
         let fixed = eval_specs(config)?;
-        let eval_split = |name: &str, source: Arc<dyn ImageSource>| split_data(name, source, &fixed, config);
+        let eval_split =
+            |name: &str, source: Arc<dyn ImageSource>| split_data(name, source, &fixed, config);
         let val = val.map(|source| eval_split("val", source)).transpose()?;
-        let test = splits.test().map(|source| eval_split("test", Arc::clone(source))).transpose()?;
+        let test = splits
+            .test()
+            .map(|source| eval_split("test", Arc::clone(source)))
+            .transpose()?;
         let train = split_data("train", train, &specs(&config.transforms), config)?;
         let classes = splits.classes.clone();
         let input = input_of(&train, classes.len())?;
         let (eval, test) = (val.clone().or_else(|| test.clone()), test.or(val));
-        Ok(Self { name: splits.name.clone(), classes, train, eval, test, input, skipped: splits.skipped })
+        Ok(Self {
+            name: splits.name.clone(),
+            classes,
+            train,
+            eval,
+            test,
+            input,
+            skipped: splits.skipped,
+        })
     }
 
     /// The loader of the training split.
@@ -89,8 +109,16 @@ impl RunData {
         };
         if config.sampler == "balanced" {
             let labels = self.train.source.labels();
-            let sampler: Arc<dyn Sampler> = Arc::new(Weighted::balanced(labels, labels.len(), config.seed)?);
-            return Ok(Loader::with_sampler(dataset, sampler, LoaderConfig { shuffle: false, ..options })?);
+            let sampler: Arc<dyn Sampler> =
+                Arc::new(Weighted::balanced(labels, labels.len(), config.seed)?);
+            return Ok(Loader::with_sampler(
+                dataset,
+                sampler,
+                LoaderConfig {
+                    shuffle: false,
+                    ..options
+                },
+            )?);
         }
         Ok(Loader::new(dataset, options)?)
     }
@@ -119,8 +147,18 @@ fn open_splits(data: &str, skip_bad_images: bool) -> Result<ImageSplits> {
     if !path.exists() && !data.contains(std::path::MAIN_SEPARATOR) && data != "." {
         return Ok(embedded(data)?); // its error names the nearest known data set
     }
-    let bad_images = if skip_bad_images { BadImages::Skip } else { BadImages::Fail };
-    Ok(open_folder(path, &FolderConfig { bad_images, ..FolderConfig::default() })?)
+    let bad_images = if skip_bad_images {
+        BadImages::Skip
+    } else {
+        BadImages::Fail
+    };
+    Ok(open_folder(
+        path,
+        &FolderConfig {
+            bad_images,
+            ..FolderConfig::default()
+        },
+    )?)
 }
 
 /// A split of `data` other than a run's own, for `gradus eval --data`.
@@ -129,11 +167,18 @@ fn open_splits(data: &str, skip_bad_images: bool) -> Result<ImageSplits> {
 /// As [`RunData::open`]; [`TrainError::NoSplit`] with neither `test` nor `val` nor `train`.
 pub(crate) fn open_eval_split(config: &TrainConfig) -> Result<(SplitData, Vec<String>)> {
     let splits = open_splits(&config.data, config.skip_bad_images)?;
-    let found = ["test", "val", "train"].iter().find_map(|name| splits.split(name).map(|source| (*name, source)));
+    let found = ["test", "val", "train"]
+        .iter()
+        .find_map(|name| splits.split(name).map(|source| (*name, source)));
     let (name, source) = found.ok_or_else(|| TrainError::NoSplit {
         data: config.data.clone(),
         split: "test",
-        has: splits.splits.iter().map(|s| s.name.as_str()).collect::<Vec<_>>().join(", "),
+        has: splits
+            .splits
+            .iter()
+            .map(|s| s.name.as_str())
+            .collect::<Vec<_>>()
+            .join(", "),
     })?;
     let split = split_data(name, Arc::clone(source), &eval_specs(config)?, config)?;
     Ok((split, splits.classes.clone()))
@@ -146,16 +191,31 @@ fn split_data(
     config: &TrainConfig,
 ) -> Result<SplitData> {
     let transforms = Compose::from_specs(transforms).map_err(gradus_data::DataError::from)?;
-    let options = ImageDatasetConfig { seed: config.seed, cache_bytes: config.cache_mb.saturating_mul(1 << 20) };
-    let dataset = Arc::new(ImageDataset::new(Arc::clone(&source), transforms, &options)?);
-    Ok(SplitData { name: name.to_owned(), source, dataset })
+    let options = ImageDatasetConfig {
+        seed: config.seed,
+        cache_bytes: config.cache_mb.saturating_mul(1 << 20),
+    };
+    let dataset = Arc::new(ImageDataset::new(
+        Arc::clone(&source),
+        transforms,
+        &options,
+    )?);
+    Ok(SplitData {
+        name: name.to_owned(),
+        source,
+        dataset,
+    })
 }
 
 /// What the model sees, read off the first training sample.
 fn input_of(train: &SplitData, classes: usize) -> Result<ImageInput> {
     let sample = train.dataset.get(0, 0)?;
     let [channels, height, width] = sample.x.shape().to_array("model input")?;
-    Ok(ImageInput { channels, size: [height, width], classes })
+    Ok(ImageInput {
+        channels,
+        size: [height, width],
+        classes,
+    })
 }
 
 /// The transforms of evaluation: those given, or those of training without the random ones.
@@ -166,7 +226,12 @@ pub(crate) fn eval_specs(config: &TrainConfig) -> Result<Vec<TransformSpec>> {
     let all = specs(&config.transforms);
     let composed = Compose::from_specs(&all).map_err(gradus_data::DataError::from)?;
     let fixed = composed.steps().iter().map(|step| !step.is_random());
-    Ok(all.into_iter().zip(fixed).filter(|(_, fixed)| *fixed).map(|(spec, _)| spec).collect())
+    Ok(all
+        .into_iter()
+        .zip(fixed)
+        .filter(|(_, fixed)| *fixed)
+        .map(|(spec, _)| spec)
+        .collect())
 }
 
 fn specs(transforms: &[TransformConfig]) -> Vec<TransformSpec> {
@@ -181,7 +246,11 @@ fn specs(transforms: &[TransformConfig]) -> Vec<TransformSpec> {
     }
     let spec = |t: &TransformConfig| TransformSpec {
         name: t.name.clone(),
-        args: t.args.iter().map(|(name, arg)| (name.clone(), value(arg))).collect(),
+        args: t
+            .args
+            .iter()
+            .map(|(name, arg)| (name.clone(), value(arg)))
+            .collect(),
     };
     transforms.iter().map(spec).collect()
 }

@@ -84,7 +84,9 @@ pub enum TrainError {
         what: String,
     },
     /// The loss is no number any more.
-    #[error("step {step}: the loss is {loss}; lower the learning rate, clip the gradients, or look at the data of this step")]
+    #[error(
+        "step {step}: the loss is {loss}; lower the learning rate, clip the gradients, or look at the data of this step"
+    )]
     NonFiniteLoss {
         /// The step that was not done.
         step: u64,
@@ -95,8 +97,15 @@ pub enum TrainError {
 
 impl TrainError {
     /// A [`TrainError::Io`] of this path, for `map_err`.
-    pub(crate) fn io(path: impl Into<PathBuf>, action: &'static str) -> impl FnOnce(std::io::Error) -> Self {
+    pub(crate) fn io(
+        path: impl Into<PathBuf>,
+        action: &'static str,
+    ) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
-        move |source| Self::Io { path, action, source }
+        move |source| Self::Io {
+            path,
+            action,
+            source,
+        }
     }
 }

@@ -26,7 +26,11 @@ pub(crate) fn evaluate(
         let batch = batch?;
         let logits = model.forward(&Var::constant(batch.x), &Ctx::eval())?;
         let loss = logits.cross_entropy(&batch.labels, &CrossEntropyConfig::default())?;
-        evaluation.update(&logits_of(logits.tensor())?, &batch.labels.to_vec::<i64>()?, f64::from(loss.item::<f32>()?))?;
+        evaluation.update(
+            &logits_of(logits.tensor())?,
+            &batch.labels.to_vec::<i64>()?,
+            f64::from(loss.item::<f32>()?),
+        )?;
     }
     Ok(evaluation.report()?)
 }

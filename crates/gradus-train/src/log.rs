@@ -33,8 +33,20 @@ impl RunLog {
             None => JsonlWriter::create(&path, Flush::EveryLine)?,
         };
         let purge_step = resumed_from.map(|step| step + 1);
-        let events = EventWriter::create(dir, EventWriterConfig { purge_step, ..EventWriterConfig::default() })?;
-        Ok(Self { path, lines, events, busy: Duration::ZERO, examples: 0 })
+        let events = EventWriter::create(
+            dir,
+            EventWriterConfig {
+                purge_step,
+                ..EventWriterConfig::default()
+            },
+        )?;
+        Ok(Self {
+            path,
+            lines,
+            events,
+            busy: Duration::ZERO,
+            examples: 0,
+        })
     }
 
     /// The file of lines.
@@ -50,7 +62,9 @@ impl RunLog {
 
     /// Logs a step: the mean loss since the last logged one.
     pub(crate) fn step(&mut self, position: &mut Position, info: &StepInfo) -> Result<()> {
-        let Some(loss) = position.take_loss() else { return Ok(()) };
+        let Some(loss) = position.take_loss() else {
+            return Ok(());
+        };
         let rate = self.examples as f64 / self.busy.as_secs_f64().max(1e-9);
         (self.busy, self.examples) = (Duration::ZERO, 0);
         let record = Record::new("train", info.step, info.epoch)
@@ -60,12 +74,19 @@ impl RunLog {
         self.lines.write(&record)?;
         self.events.scalar("train/loss", loss, info.step)?;
         self.events.scalar("train/lr", info.lr, info.step)?;
-        self.events.scalar("train/examples_per_second", rate, info.step)?;
+        self.events
+            .scalar("train/examples_per_second", rate, info.step)?;
         Ok(())
     }
 
     /// Logs an evaluation.
-    pub(crate) fn evaluation(&mut self, step: u64, epoch: u64, split: &str, report: &EvalReport) -> Result<()> {
+    pub(crate) fn evaluation(
+        &mut self,
+        step: u64,
+        epoch: u64,
+        split: &str,
+        report: &EvalReport,
+    ) -> Result<()> {
         let record = Record::new("eval", step, epoch)
             .text("split", split)
             .number("loss", report.loss)
@@ -74,15 +95,22 @@ impl RunLog {
             .number("f1_macro", report.macro_avg.f1)
             .json("examples", report.examples);
         self.lines.write(&record)?;
-        for (name, value) in [("loss", report.loss), ("accuracy", report.accuracy), ("f1_macro", report.macro_avg.f1)] {
-            self.events.scalar(&format!("{split}/{name}"), value, step)?;
+        for (name, value) in [
+            ("loss", report.loss),
+            ("accuracy", report.accuracy),
+            ("f1_macro", report.macro_avg.f1),
+        ] {
+            self.events
+                .scalar(&format!("{split}/{name}"), value, step)?;
         }
         Ok(())
     }
 
     /// Notes the configuration in the TensorBoard log.
     pub(crate) fn config(&mut self, text: &str) -> Result<()> {
-        Ok(self.events.text("config", &format!("```toml\n{text}\n```"), 0)?)
+        Ok(self
+            .events
+            .text("config", &format!("```toml\n{text}\n```"), 0)?)
     }
 
     /// Hands everything to the disk.

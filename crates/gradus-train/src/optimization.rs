@@ -1,7 +1,8 @@
 //! The optimizer and the schedule of a configuration.
 
 use gradus_optim::schedule::{
-    Constant, Cosine, Exponential, MultiStep, OneCycle, Plateau, PlateauConfig, Polynomial, Step, Warmup,
+    Constant, Cosine, Exponential, MultiStep, OneCycle, Plateau, PlateauConfig, Polynomial, Step,
+    Warmup,
 };
 use gradus_optim::{Adam, AdamConfig, Optimizer, ParamGroup, Schedule, Sgd, SgdConfig};
 
@@ -31,7 +32,11 @@ pub(crate) fn optimizer(config: &TrainConfig) -> Result<Box<dyn Optimizer>> {
             groups,
         })?));
     }
-    let base = if config.optimizer == "adamw" { AdamConfig::adamw() } else { AdamConfig::adam() };
+    let base = if config.optimizer == "adamw" {
+        AdamConfig::adamw()
+    } else {
+        AdamConfig::adam()
+    };
     Ok(Box::new(Adam::new(AdamConfig {
         lr: config.lr,
         betas: config.betas,
@@ -49,18 +54,46 @@ pub(crate) fn schedule(config: &TrainConfig, total: u64) -> Box<dyn Schedule> {
     let total = total.saturating_sub(config.warmup).max(1);
     let gamma = config.gamma;
     let then: Box<dyn Schedule> = match config.schedule.as_str() {
-        "step" => Box::new(Step { size: config.step_size, gamma }),
-        "multistep" => Box::new(MultiStep { milestones: config.milestones.clone(), gamma }),
+        "step" => Box::new(Step {
+            size: config.step_size,
+            gamma,
+        }),
+        "multistep" => Box::new(MultiStep {
+            milestones: config.milestones.clone(),
+            gamma,
+        }),
         "exponential" => Box::new(Exponential { gamma }),
-        "cosine" => Box::new(Cosine { total, min: config.min_lr }),
-        "polynomial" => Box::new(Polynomial { total, power: config.power, end: config.min_lr }),
-        "one-cycle" => Box::new(OneCycle { rise: config.rise, ..OneCycle::new(total) }),
+        "cosine" => Box::new(Cosine {
+            total,
+            min: config.min_lr,
+        }),
+        "polynomial" => Box::new(Polynomial {
+            total,
+            power: config.power,
+            end: config.min_lr,
+        }),
+        "one-cycle" => Box::new(OneCycle {
+            rise: config.rise,
+            ..OneCycle::new(total)
+        }),
         "plateau" => {
-            let min_factor = config.min_lr / config.lr;
-            let options = PlateauConfig { factor: gamma, patience: config.patience, min_factor, ..Default::default() };
+            let min_factor = if config.lr > 0.0 { config.min_lr / config.lr } else { 0.0 };
+            let options = PlateauConfig {
+                factor: gamma,
+                patience: config.patience,
+                min_factor,
+                ..Default::default()
+            };
             Box::new(Plateau::new(options))
         }
         _ => Box::new(Constant),
     };
-    if config.warmup == 0 { then } else { Box::new(Warmup { steps: config.warmup, then }) }
+    if config.warmup == 0 {
+        then
+    } else {
+        Box::new(Warmup {
+            steps: config.warmup,
+            then,
+        })
+    }
 }

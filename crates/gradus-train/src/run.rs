@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use gradus_checkpoint::{CheckpointStore, RealFileSystem, RunDir, save_state_dict, weights_sha256, write_atomically};
+use gradus_checkpoint::{
+    CheckpointStore, RealFileSystem, RunDir, save_state_dict, weights_sha256, write_atomically,
+};
 use serde::Serialize;
 
 use crate::config::{KEYS, KeyInfo, TrainConfig};
@@ -73,7 +75,11 @@ pub fn train(request: &RunRequest<'_>, observer: &mut dyn Observer) -> Result<Ou
     config.validate()?;
     let data = RunData::open(config)?;
     for file in &data.skipped {
-        observer.warn(&format!("left out {}: {}", file.path.display(), file.reason));
+        observer.warn(&format!(
+            "left out {}: {}",
+            file.path.display(),
+            file.reason
+        ));
     }
     let mut trainer = Trainer::new(config, &data)?;
     let (dir, _lock) = RunDir::create(&config.out)?;
@@ -101,7 +107,20 @@ pub fn train(request: &RunRequest<'_>, observer: &mut dyn Observer) -> Result<Ou
         trainer.save(&checkpoints, &mut log)?;
         observer.saved(trainer.position.step);
     }
-    finish(trainer, &data, &dir, log, request, Ending { ended, started, training, resumed_from }, observer)
+    finish(
+        trainer,
+        &data,
+        &dir,
+        log,
+        request,
+        Ending {
+            ended,
+            started,
+            training,
+            resumed_from,
+        },
+        observer,
+    )
 }
 
 /// Restores the newest whole checkpoint if the run is resumed; refuses to write over a run that is not.
@@ -113,19 +132,35 @@ fn continue_run(
     observer: &mut dyn Observer,
 ) -> Result<Option<u64>> {
     if !resume {
-        let used = dir.metrics().exists() || dir.model().exists() || !checkpoints.steps()?.is_empty();
-        return if used { Err(TrainError::RunExists { path: dir.path().to_owned() }) } else { Ok(None) };
+        let used =
+            dir.metrics().exists() || dir.model().exists() || !checkpoints.steps()?.is_empty();
+        return if used {
+            Err(TrainError::RunExists {
+                path: dir.path().to_owned(),
+            })
+        } else {
+            Ok(None)
+        };
     }
     let newest = checkpoints.newest_whole()?;
     for damaged in &newest.damaged {
-        observer.warn(&format!("passed over {}: {}", damaged.path.display(), damaged.reason));
+        observer.warn(&format!(
+            "passed over {}: {}",
+            damaged.path.display(),
+            damaged.reason
+        ));
     }
-    let Some(checkpoint) = newest.checkpoint else { return Ok(None) };
+    let Some(checkpoint) = newest.checkpoint else {
+        return Ok(None);
+    };
     let expected = trainer.position.config.clone();
     let position = restore(&checkpoint, &mut trainer.parts())?;
     if position.config != expected {
         let differences = differences(&position.config, &expected);
-        return Err(TrainError::ConfigChanged { path: dir.path().to_owned(), differences });
+        return Err(TrainError::ConfigChanged {
+            path: dir.path().to_owned(),
+            differences,
+        });
     }
     trainer.position = position;
     Ok(Some(trainer.position.step))
@@ -155,8 +190,14 @@ fn finish(
     let interrupted = ending.ended == Ended::Interrupted;
     let mut eval = None;
     if let Some(split) = data.test.as_ref().filter(|_| !interrupted) {
-        let same = data.eval.as_ref().is_some_and(|eval| eval.name == split.name);
-        let fresh = trainer.last_eval.take().filter(|(step, _)| same && *step == position.step);
+        let same = data
+            .eval
+            .as_ref()
+            .is_some_and(|eval| eval.name == split.name);
+        let fresh = trainer
+            .last_eval
+            .take()
+            .filter(|(step, _)| same && *step == position.step);
         let report = match fresh {
             Some((_, report)) => report,
             None => {
@@ -189,8 +230,19 @@ fn finish(
         interrupted,
         stopped_early: ending.ended == Ended::Early,
     };
-    let facts = Facts { outcome: &outcome, request, data, model: &*trainer.model, training: ending.training };
-    write_report(&dir.report(), log.path(), &facts, trainer.store.parameter_count())?;
+    let facts = Facts {
+        outcome: &outcome,
+        request,
+        data,
+        model: &*trainer.model,
+        training: ending.training,
+    };
+    write_report(
+        &dir.report(),
+        log.path(),
+        &facts,
+        trainer.store.parameter_count(),
+    )?;
     if !config.trace.is_empty() {
         trace::write(&config.trace).map_err(TrainError::io(&config.trace, "write"))?;
     }
@@ -213,20 +265,28 @@ fn lasting(config: &TrainConfig) -> serde_json::Value {
         trace: String::new(),
         // How long a run is matters only to schedules that plan for it.
         epochs: if plans_ahead(config) { config.epochs } else { neutral.epochs },
-        max_steps: if plans_ahead(config) { config.max_steps } else { neutral.max_steps },
+        max_steps: if plans_ahead(config) && config.epochs == 0 { config.max_steps } else { neutral.max_steps },
         ..config.clone()
     };
     serde_json::to_value(relevant).unwrap_or_default()
 }
 
 fn plans_ahead(config: &TrainConfig) -> bool {
-    matches!(config.schedule.as_str(), "cosine" | "polynomial" | "one-cycle")
+    matches!(
+        config.schedule.as_str(),
+        "cosine" | "polynomial" | "one-cycle"
+    )
 }
 
 /// The keys in which the configuration of a run and a new one differ, one a line.
 fn differences(old: &serde_json::Value, new: &serde_json::Value) -> String {
     let changed = KEYS.iter().filter(|key| old[key.name] != new[key.name]);
-    let line = |key: &KeyInfo| format!("  {}: was {}, is {}", key.name, old[key.name], new[key.name]);
+    let line = |key: &KeyInfo| {
+        format!(
+            "  {}: was {}, is {}",
+            key.name, old[key.name], new[key.name]
+        )
+    };
     changed.map(line).collect::<Vec<_>>().join("\n")
 }
 
@@ -235,6 +295,8 @@ fn lines(classes: &[String]) -> String {
 }
 
 fn write_text(path: &Path, text: &str) -> Result<()> {
-    write_atomically(&RealFileSystem, path, &mut |out| out.write_all(text.as_bytes()))?;
+    write_atomically(&RealFileSystem, path, &mut |out| {
+        out.write_all(text.as_bytes())
+    })?;
     Ok(())
 }

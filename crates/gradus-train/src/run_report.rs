@@ -26,24 +26,55 @@ pub(crate) struct Facts<'a> {
 }
 
 /// Writes the page. Its curves are read back from the log, so those of a resumed run are whole.
-pub(crate) fn write_report(path: &Path, log: &Path, facts: &Facts<'_>, parameters: usize) -> Result<()> {
+pub(crate) fn write_report(
+    path: &Path,
+    log: &Path,
+    facts: &Facts<'_>,
+    parameters: usize,
+) -> Result<()> {
     let log = jsonl::read(log)?;
-    let Facts { outcome, request, data, .. } = facts;
+    let Facts {
+        outcome,
+        request,
+        data,
+        ..
+    } = facts;
     let config = request.config;
     let rates = log.series("train", "examples_per_second");
     let mean_rate = rates.iter().map(|(_, rate)| rate).sum::<f64>() / rates.len().max(1) as f64;
     let mut notes = Vec::new();
     if outcome.interrupted {
-        notes.push(format!("Interrupted after step {}. Continue with: gradus train --out {} --resume", outcome.steps, outcome.run.display()));
+        notes.push(format!(
+            "Interrupted after step {}. Continue with: gradus train --out {} --resume",
+            outcome.steps,
+            outcome.run.display()
+        ));
     }
     if !data.skipped.is_empty() {
-        notes.push(format!("{} damaged image files were left out.", data.skipped.len()));
+        notes.push(format!(
+            "{} damaged image files were left out.",
+            data.skipped.len()
+        ));
     }
-    let title = outcome.run.file_name().map_or_else(|| config.model.clone(), |name| name.to_string_lossy().into_owned());
-    let samples = data.test.as_ref().map(|split| samples(facts, split)).transpose()?.unwrap_or_default();
+    let title = outcome.run.file_name().map_or_else(
+        || config.model.clone(),
+        |name| name.to_string_lossy().into_owned(),
+    );
+    let samples = data
+        .test
+        .as_ref()
+        .map(|split| samples(facts, split))
+        .transpose()?
+        .unwrap_or_default();
     let page = render(&ReportData {
         title,
-        subtitle: format!("{} on {}: {} training images, {} classes", config.model, data.name, data.train.dataset.len(), data.classes.len()),
+        subtitle: format!(
+            "{} on {}: {} training images, {} classes",
+            config.model,
+            data.name,
+            data.train.dataset.len(),
+            data.classes.len()
+        ),
         notes,
         summary: Summary {
             parameters: Some(parameters as u64),
@@ -70,7 +101,8 @@ pub(crate) fn write_report(path: &Path, log: &Path, facts: &Facts<'_>, parameter
 
 /// Predictions for images spread evenly over the split, so that all classes are seen.
 fn samples(facts: &Facts<'_>, split: &SplitData) -> Result<Vec<Sample>> {
-    let transforms = Compose::from_specs(&eval_specs(facts.request.config)?).map_err(DataError::from)?;
+    let transforms =
+        Compose::from_specs(&eval_specs(facts.request.config)?).map_err(DataError::from)?;
     let classes = &facts.data.classes;
     let count = split.source.len();
     let mut samples = Vec::with_capacity(SAMPLES);
@@ -82,8 +114,16 @@ fn samples(facts: &Facts<'_>, split: &SplitData) -> Result<Vec<Sample>> {
             source,
         })?;
         let probabilities = predict_image(facts.model, &transforms, image)?;
-        let best = (0..classes.len()).reduce(|a, b| if probabilities[b] > probabilities[a] { b } else { a });
-        let truth = usize::try_from(split.source.labels()[index]).ok().and_then(|label| classes.get(label));
+        let best = (0..classes.len()).reduce(|a, b| {
+            if probabilities[b] > probabilities[a] {
+                b
+            } else {
+                a
+            }
+        });
+        let truth = usize::try_from(split.source.labels()[index])
+            .ok()
+            .and_then(|label| classes.get(label));
         samples.push(Sample {
             png,
             truth: truth.cloned().unwrap_or_default(),
@@ -100,11 +140,20 @@ fn environment(facts: &Facts<'_>) -> Vec<(String, String)> {
     let facts = [
         ("gradus", env!("CARGO_PKG_VERSION").to_owned()),
         ("processor", processor()),
-        ("system", format!("{} {}", std::env::consts::OS, std::env::consts::ARCH)),
+        (
+            "system",
+            format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+        ),
         ("cores", cores.to_string()),
-        ("compute threads", gradus_linalg::threads::current_threads().to_string()),
+        (
+            "compute threads",
+            gradus_linalg::threads::current_threads().to_string(),
+        ),
         ("loader workers", config.workers.to_string()),
-        ("vector instructions", gradus_linalg::simd::name().to_owned()),
+        (
+            "vector instructions",
+            gradus_linalg::simd::name().to_owned(),
+        ),
         ("seed", config.seed.to_string()),
         ("weights_sha256", facts.outcome.weights_sha256.clone()),
     ];
@@ -114,6 +163,11 @@ fn environment(facts: &Facts<'_>) -> Vec<(String, String)> {
 /// The processor's name, where the system tells it.
 fn processor() -> String {
     let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let name = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
-    name.map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, name)| name.trim().to_owned())
+    let name = info
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(':'));
+    name.map_or_else(
+        || std::env::consts::ARCH.to_owned(),
+        |(_, name)| name.trim().to_owned(),
+    )
 }

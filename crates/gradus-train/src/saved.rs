@@ -35,7 +35,12 @@ pub struct ModelCard {
 impl ModelCard {
     pub(crate) fn new(config: &TrainConfig, data: &RunData) -> Self {
         let ImageInput { channels, size, .. } = data.input;
-        Self { model: config.model.clone(), channels, size, classes: data.classes.clone() }
+        Self {
+            model: config.model.clone(),
+            channels,
+            size,
+            classes: data.classes.clone(),
+        }
     }
 
     pub(crate) fn metadata(&self) -> Metadata {
@@ -44,7 +49,11 @@ impl ModelCard {
     }
 
     fn input(&self) -> ImageInput {
-        ImageInput { channels: self.channels, size: self.size, classes: self.classes.len() }
+        ImageInput {
+            channels: self.channels,
+            size: self.size,
+            classes: self.classes.len(),
+        }
     }
 }
 
@@ -73,16 +82,24 @@ impl SavedModel {
     pub fn open(run: &Path, config: &TrainConfig) -> Result<Self> {
         let path = RunDir::new(run).model();
         let (state, metadata) = load_state_dict(&path)?;
-        let card = metadata.get(CARD).and_then(|json| serde_json::from_str::<ModelCard>(json).ok());
+        let card = metadata
+            .get(CARD)
+            .and_then(|json| serde_json::from_str::<ModelCard>(json).ok());
         let card = card.ok_or_else(|| TrainError::Incomplete {
             path: path.clone(),
-            what: "its metadata does not say which model it is; was it written by gradus train?".into(),
+            what: "its metadata does not say which model it is; was it written by gradus train?"
+                .into(),
         })?;
         let store = ParamStore::seeded(0);
         let model = gradus_models::build(&card.model, &store.root(), &card.input())?;
         gradus_models::load_weights_from(&store, &state, &path)?;
         let transforms = Compose::from_specs(&eval_specs(config)?).map_err(DataError::from)?;
-        Ok(Self { card, config: config.clone(), model, transforms })
+        Ok(Self {
+            card,
+            config: config.clone(),
+            model,
+            transforms,
+        })
     }
 
     /// What the model is.
@@ -101,7 +118,9 @@ impl SavedModel {
         }
         let (split, classes) = open_eval_split(&config)?;
         if classes != self.card.classes {
-            let only = |a: &[String], b: &[String]| -> Vec<String> { a.iter().filter(|c| !b.contains(c)).cloned().collect() };
+            let only = |a: &[String], b: &[String]| -> Vec<String> {
+                a.iter().filter(|c| !b.contains(c)).cloned().collect()
+            };
             let (model, data) = ("the model's classes".into(), PathBuf::from(&config.data));
             return Err(TrainError::Data(DataError::ClassesDiffer {
                 first: model,
@@ -119,12 +138,22 @@ impl SavedModel {
     /// A file that cannot be read or is no usable image, with its path.
     pub fn predict(&self, path: &Path, k: usize) -> Result<Vec<Prediction>> {
         let bytes = std::fs::read(path).map_err(TrainError::io(path, "read"))?;
-        let mode = if self.card.channels == 1 { ColorMode::Grey } else { ColorMode::AsStored };
-        let image = Image::decode(&bytes, mode)
-            .map_err(|source| DataError::Image { path: path.to_owned(), source })?;
+        let mode = if self.card.channels == 1 {
+            ColorMode::Grey
+        } else {
+            ColorMode::AsStored
+        };
+        let image = Image::decode(&bytes, mode).map_err(|source| DataError::Image {
+            path: path.to_owned(),
+            source,
+        })?;
         let probabilities = predict_image(&*self.model, &self.transforms, image)?;
         let mut order: Vec<usize> = (0..probabilities.len()).collect();
-        order.sort_by(|&a, &b| probabilities[b].total_cmp(&probabilities[a]).then(a.cmp(&b)));
+        order.sort_by(|&a, &b| {
+            probabilities[b]
+                .total_cmp(&probabilities[a])
+                .then(a.cmp(&b))
+        });
         let prediction = |&class: &usize| Prediction {
             label: self.card.classes[class].clone(),
             probability: probabilities[class],
@@ -134,9 +163,15 @@ impl SavedModel {
 }
 
 /// The probability of each class for one image.
-pub(crate) fn predict_image(model: &dyn Module, transforms: &Compose, image: Image) -> Result<Vec<f64>> {
+pub(crate) fn predict_image(
+    model: &dyn Module,
+    transforms: &Compose,
+    image: Image,
+) -> Result<Vec<f64>> {
     // The transforms are fixed ones, so the random numbers are never read.
-    let item = transforms.apply(image, &mut Rng::new(0, 0, 0)).map_err(|error| TrainError::Data(error.into()))?;
+    let item = transforms
+        .apply(image, &mut Rng::new(0, 0, 0))
+        .map_err(|error| TrainError::Data(error.into()))?;
     let x: Tensor = match item {
         Item::Tensor(x) => x,
         Item::Image(image) => gradus_data::ToTensor.apply(&image)?,

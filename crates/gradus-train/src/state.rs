@@ -76,14 +76,27 @@ pub(crate) struct Parts<'a> {
 }
 
 /// Commits a checkpoint.
-pub(crate) fn save(checkpoints: &CheckpointStore, position: &Position, parts: &Parts<'_>) -> Result<()> {
+pub(crate) fn save(
+    checkpoints: &CheckpointStore,
+    position: &Position,
+    parts: &Parts<'_>,
+) -> Result<()> {
     let OptimizerState { step, mut slots } = parts.optimizer.state();
     if let Some(ema) = &parts.ema {
-        slots.extend(ema.averages().iter().map(|(name, average)| (format!("{EMA}{name}"), average.clone())));
+        slots.extend(
+            ema.averages()
+                .iter()
+                .map(|(name, average)| (format!("{EMA}{name}"), average.clone())),
+        );
     }
     let mut position = position.clone();
     position.optimizer_step = step;
-    position.schedule = parts.schedule.state().into_iter().map(f64::to_bits).collect();
+    position.schedule = parts
+        .schedule
+        .state()
+        .into_iter()
+        .map(f64::to_bits)
+        .collect();
     let json = serde_json::to_value(&position).unwrap_or_default();
     checkpoints.save_training(position.step, &parts.store.state_dict(), &slots, &json)?;
     Ok(())
@@ -91,21 +104,44 @@ pub(crate) fn save(checkpoints: &CheckpointStore, position: &Position, parts: &P
 
 /// Puts a checkpoint back.
 pub(crate) fn restore(checkpoint: &Checkpoint, parts: &mut Parts<'_>) -> Result<Position> {
-    let incomplete = |what: String| TrainError::Incomplete { path: checkpoint.path().to_owned(), what };
-    let position: Position = serde_json::from_value(checkpoint.state()?)
-        .map_err(|error| incomplete(format!("its state.json is not that of a training run: {error}")))?;
+    let incomplete = |what: String| TrainError::Incomplete {
+        path: checkpoint.path().to_owned(),
+        what,
+    };
+    let position: Position = serde_json::from_value(checkpoint.state()?).map_err(|error| {
+        incomplete(format!(
+            "its state.json is not that of a training run: {error}"
+        ))
+    })?;
     gradus_models::load_weights_from(parts.store, &checkpoint.model()?, checkpoint.path())?;
-    let (averages, slots): (Vec<(String, Tensor)>, Vec<_>) =
-        checkpoint.optimizer()?.into_iter().partition(|(name, _)| name.starts_with(EMA));
+    let (averages, slots): (Vec<(String, Tensor)>, Vec<_>) = checkpoint
+        .optimizer()?
+        .into_iter()
+        .partition(|(name, _)| name.starts_with(EMA));
     let parameters = parts.store.parameters();
-    parts.optimizer.load_state(&parameters, OptimizerState { step: position.optimizer_step, slots })?;
-    let state: Vec<f64> = position.schedule.iter().copied().map(f64::from_bits).collect();
+    parts.optimizer.load_state(
+        &parameters,
+        OptimizerState {
+            step: position.optimizer_step,
+            slots,
+        },
+    )?;
+    let state: Vec<f64> = position
+        .schedule
+        .iter()
+        .copied()
+        .map(f64::from_bits)
+        .collect();
     parts.schedule.load_state(&state);
     if let Some(ema) = &mut parts.ema {
-        let averages: Vec<(String, Tensor)> =
-            averages.into_iter().map(|(name, average)| (name[EMA.len()..].to_owned(), average)).collect();
+        let averages: Vec<(String, Tensor)> = averages
+            .into_iter()
+            .map(|(name, average)| (name[EMA.len()..].to_owned(), average))
+            .collect();
         if averages.len() != ema.averages().len() {
-            return Err(incomplete("it holds no moving average; set ema_decay to 0 or start anew".into()));
+            return Err(incomplete(
+                "it holds no moving average; set ema_decay to 0 or start anew".into(),
+            ));
         }
         ema.load(averages);
     }

@@ -62,16 +62,25 @@ impl<'a> Trainer<'a> {
         }
         let parameters = store.parameters();
         for parameter in &parameters {
-            let frozen = config.freeze.iter().any(|pattern| matches_pattern(pattern, parameter.name()));
+            let frozen = config
+                .freeze
+                .iter()
+                .any(|pattern| matches_pattern(pattern, parameter.name()));
             parameter.set_trainable(!frozen);
         }
         let loader = data.train_loader(config)?;
         let steps_per_epoch = loader.len().div_ceil(config.accumulate) as u64;
-        let by_epochs = if config.epochs == 0 { u64::MAX } else { config.epochs.saturating_mul(steps_per_epoch) };
-        let by_steps = if config.max_steps == 0 { u64::MAX } else { config.max_steps };
-        let total_steps = by_epochs.min(by_steps);
-        let units = if config.schedule_unit == "epoch" { total_steps.div_ceil(steps_per_epoch.max(1)) } else { total_steps };
-        let ema = (config.ema_decay > 0.0).then(|| Ema::new(config.ema_decay, &parameters)).transpose()?;
+        let planned = config.epochs.saturating_mul(steps_per_epoch);
+        let total_steps = [planned, config.max_steps].into_iter().filter(|&steps| steps > 0).min().unwrap_or(0);
+        // Schedules plan for all epochs: a run that max_steps cuts short goes on as if it had not been cut.
+        let horizon = if config.epochs > 0 { planned } else { total_steps };
+        let units = match config.schedule_unit.as_str() {
+            "epoch" => horizon.div_ceil(steps_per_epoch.max(1)),
+            _ => horizon,
+        };
+        let ema = (config.ema_decay > 0.0)
+            .then(|| Ema::new(config.ema_decay, &parameters))
+            .transpose()?;
         Ok(Self {
             config,
             data,
@@ -130,7 +139,9 @@ impl<'a> Trainer<'a> {
         observer: &mut dyn Observer,
         stop: &AtomicBool,
     ) -> Result<Option<Ended>> {
-        let mut batches = self.loader.epoch_from(self.position.epoch, self.position.batch);
+        let mut batches = self
+            .loader
+            .epoch_from(self.position.epoch, self.position.batch);
         loop {
             if stop.load(Relaxed) {
                 return Ok(Some(Ended::Interrupted));
@@ -140,16 +151,23 @@ impl<'a> Trainer<'a> {
                 return Ok(Some(Ended::Complete));
             }
             let started = Instant::now();
-            let Some(window) = self.next_window(&mut batches)? else { return Ok(None) };
+            let Some(window) = self.next_window(&mut batches)? else {
+                return Ok(None);
+            };
             let info = self.step(&window)?;
             log.busy(started.elapsed(), info.examples);
             self.position.add_loss(info.loss, info.examples);
             observer.stepped(&info);
-            if self.position.step.is_multiple_of(self.config.log_every) || self.position.step == self.total_steps {
+            if self.position.step.is_multiple_of(self.config.log_every)
+                || self.position.step == self.total_steps
+            {
                 log.step(&mut self.position, &info)?;
             }
             let every = self.config.checkpoint_every;
-            if every > 0 && self.position.step.is_multiple_of(every) && self.position.step < self.total_steps {
+            if every > 0
+                && self.position.step.is_multiple_of(every)
+                && self.position.step < self.total_steps
+            {
                 self.save(checkpoints, log)?;
                 observer.saved(self.position.step);
             }
@@ -176,7 +194,10 @@ impl<'a> Trainer<'a> {
         let examples = window.iter().map(Batch::len).sum();
         let (loss, mut grads) = self.gradients(window)?;
         if !loss.is_finite() {
-            return Err(TrainError::NonFiniteLoss { step: self.position.step, loss });
+            return Err(TrainError::NonFiniteLoss {
+                step: self.position.step,
+                loss,
+            });
         }
         if self.config.clip_norm > 0.0 {
             clip_grad_norm(&mut grads, self.config.clip_norm)?;
@@ -184,7 +205,11 @@ impl<'a> Trainer<'a> {
         if self.config.clip_value > 0.0 {
             clip_grad_value(&mut grads, self.config.clip_value)?;
         }
-        let time = if self.config.schedule_unit == "epoch" { self.position.epoch } else { self.position.step };
+        let time = if self.config.schedule_unit == "epoch" {
+            self.position.epoch
+        } else {
+            self.position.step
+        };
         let lr = self.schedule.lr(self.config.lr, time);
         self.optimizer.set_lr(lr);
         {
@@ -195,7 +220,13 @@ impl<'a> Trainer<'a> {
             ema.update(&self.parameters)?;
         }
         self.position.step += 1;
-        Ok(StepInfo { step: self.position.step, epoch: self.position.epoch, loss, lr, examples })
+        Ok(StepInfo {
+            step: self.position.step,
+            epoch: self.position.epoch,
+            loss,
+            lr,
+            examples,
+        })
     }
 
     /// The mean loss over all samples of the window, and its gradients: those of one large batch.
@@ -215,7 +246,8 @@ impl<'a> Trainer<'a> {
             sum += weight * f64::from(loss.item::<f32>()?);
             total += weight;
             let _span = trace::span("backward");
-            let scaled = loss.backward_with(&Var::constant(Tensor::full(loss.shape(), weight as f32)?))?;
+            let scaled =
+                loss.backward_with(&Var::constant(Tensor::full(loss.shape(), weight as f32)?))?;
             grads.accumulate(scaled)?;
         }
         let share = if total > 0.0 { 1.0 / total } else { 0.0 };
@@ -238,13 +270,28 @@ impl<'a> Trainer<'a> {
         if self.config.class_weights.is_empty() {
             return Ok(batch.len() as f64);
         }
-        let weight = |&label: &i64| usize::try_from(label).ok().and_then(|l| self.config.class_weights.get(l));
-        Ok(batch.labels.to_vec::<i64>()?.iter().filter_map(weight).sum())
+        let weight = |&label: &i64| {
+            usize::try_from(label)
+                .ok()
+                .and_then(|l| self.config.class_weights.get(l))
+        };
+        Ok(batch
+            .labels
+            .to_vec::<i64>()?
+            .iter()
+            .filter_map(weight)
+            .sum())
     }
 
     /// Scores the evaluation split, and tells whether the run should stop for lack of improvement.
-    fn evaluate_and_judge(&mut self, log: &mut RunLog, observer: &mut dyn Observer) -> Result<bool> {
-        let Some(split) = &self.data.eval else { return Ok(false) };
+    fn evaluate_and_judge(
+        &mut self,
+        log: &mut RunLog,
+        observer: &mut dyn Observer,
+    ) -> Result<bool> {
+        let Some(split) = &self.data.eval else {
+            return Ok(false);
+        };
         let report = self.evaluate(split)?;
         // The epoch that was just done, as the lines of its steps call it.
         let epoch = self.position.epoch.saturating_sub(1);
@@ -303,9 +350,20 @@ impl<'a> Trainer<'a> {
 fn loss_config(config: &TrainConfig, classes: usize) -> Result<CrossEntropyConfig> {
     let weights = &config.class_weights;
     if !weights.is_empty() && weights.len() != classes {
-        return Err(TrainError::ClassWeights { classes, got: weights.len() });
+        return Err(TrainError::ClassWeights {
+            classes,
+            got: weights.len(),
+        });
     }
     let values: Vec<f32> = weights.iter().map(|&w| w as f32).collect();
-    let weight = if values.is_empty() { None } else { Some(Tensor::from_slice(&values, values.len())?) };
-    Ok(CrossEntropyConfig { weight, label_smoothing: config.label_smoothing, ..CrossEntropyConfig::default() })
+    let weight = if values.is_empty() {
+        None
+    } else {
+        Some(Tensor::from_slice(&values, values.len())?)
+    };
+    Ok(CrossEntropyConfig {
+        weight,
+        label_smoothing: config.label_smoothing,
+        ..CrossEntropyConfig::default()
+    })
 }

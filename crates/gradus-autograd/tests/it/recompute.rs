@@ -11,9 +11,18 @@ fn gradients_flow_to_everything_captured() {
     let x = leaf(&[2.0, -1.0]);
     let weight = Parameter::new("w", Tensor::from_slice(&[3.0_f64, 0.5], [2]).unwrap());
     let middle = x.mul(&x).unwrap();
-    let plain = middle.mul(&weight.var()).unwrap().mul(&middle).unwrap().sum(&[], false).unwrap();
+    let plain = middle
+        .mul(&weight.var())
+        .unwrap()
+        .mul(&middle)
+        .unwrap()
+        .sum(&[], false)
+        .unwrap();
     let (middle, w) = (x.mul(&x).unwrap(), weight.clone()); // an intermediate, captured
-    let saved = recompute(move || middle.mul(&w.var())?.mul(&middle)).unwrap().sum(&[], false).unwrap();
+    let saved = recompute(move || middle.mul(&w.var())?.mul(&middle))
+        .unwrap()
+        .sum(&[], false)
+        .unwrap();
     let (a, b) = (plain.backward().unwrap(), saved.backward().unwrap());
     for (p, q) in [
         (a.get_var(&x), b.get_var(&x)),

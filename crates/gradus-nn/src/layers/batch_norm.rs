@@ -16,7 +16,10 @@ pub struct BatchNormConfig {
 
 impl Default for BatchNormConfig {
     fn default() -> Self {
-        Self { eps: 1e-5, momentum: 0.1 }
+        Self {
+            eps: 1e-5,
+            momentum: 0.1,
+        }
     }
 }
 
@@ -49,9 +52,11 @@ impl BatchNorm {
             config: *config,
             weight: scope.parameter("weight", [channels], Init::Ones)?,
             bias: scope.parameter("bias", [channels], Init::Zeros)?,
-            running_mean: scope.buffer("running_mean", Tensor::zeros([channels], scope.dtype())?)?,
+            running_mean: scope
+                .buffer("running_mean", Tensor::zeros([channels], scope.dtype())?)?,
             running_var: scope.buffer("running_var", Tensor::ones([channels], scope.dtype())?)?,
-            num_batches_tracked: scope.buffer("num_batches_tracked", Tensor::zeros((), DType::I64)?)?,
+            num_batches_tracked: scope
+                .buffer("num_batches_tracked", Tensor::zeros((), DType::I64)?)?,
         })
     }
 }

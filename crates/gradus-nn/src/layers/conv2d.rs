@@ -18,7 +18,11 @@ pub struct Conv2dLayerConfig {
 
 impl Default for Conv2dLayerConfig {
     fn default() -> Self {
-        Self { conv: Conv2dConfig::default(), bias: true, init: None }
+        Self {
+            conv: Conv2dConfig::default(),
+            bias: true,
+            init: None,
+        }
     }
 }
 
@@ -49,10 +53,21 @@ impl Conv2d {
         let in_group = in_channels / config.conv.groups.max(1);
         let fan_in = in_group * kernel[0] * kernel[1];
         let init = config.init.unwrap_or(Init::Fan { fan_in });
-        let weight = scope.parameter("weight", [out_channels, in_group, kernel[0], kernel[1]], init)?;
-        let bias =
-            config.bias.then(|| scope.parameter("bias", [out_channels], Init::Fan { fan_in })).transpose()?;
-        Ok(Self { path: scope.path().to_owned(), weight, bias, config: config.conv })
+        let weight = scope.parameter(
+            "weight",
+            [out_channels, in_group, kernel[0], kernel[1]],
+            init,
+        )?;
+        let bias = config
+            .bias
+            .then(|| scope.parameter("bias", [out_channels], Init::Fan { fan_in }))
+            .transpose()?;
+        Ok(Self {
+            path: scope.path().to_owned(),
+            weight,
+            bias,
+            config: config.conv,
+        })
     }
 
     /// The weight, `(C_out, C_in / groups, kh, kw)`.
@@ -69,6 +84,7 @@ impl Conv2d {
 impl Module for Conv2d {
     fn forward(&self, x: &Var, _ctx: &Ctx) -> Result<Var> {
         let bias = self.bias.as_ref().map(Parameter::var);
-        x.conv2d(&self.weight.var(), bias.as_ref(), &self.config).at(|| self.path.as_str())
+        x.conv2d(&self.weight.var(), bias.as_ref(), &self.config)
+            .at(|| self.path.as_str())
     }
 }

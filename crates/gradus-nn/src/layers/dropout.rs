@@ -19,7 +19,11 @@ pub struct Dropout {
 impl Dropout {
     /// Dropout with probability `p`. The scope names its random stream; nothing is stored there.
     pub fn new(scope: &Scope, p: f64) -> Self {
-        Self { path: scope.path().to_owned(), stream: scope.stream(), p }
+        Self {
+            path: scope.path().to_owned(),
+            stream: scope.stream(),
+            p,
+        }
     }
 }
 
@@ -28,6 +32,7 @@ impl Module for Dropout {
         if !ctx.is_training() {
             return Ok(x.clone());
         }
-        x.dropout(self.p, ctx.philox(self.stream), ctx.step()).at(|| self.path.as_str())
+        x.dropout(self.p, ctx.philox(self.stream), ctx.step())
+            .at(|| self.path.as_str())
     }
 }

@@ -24,7 +24,13 @@ impl Linear {
     /// Those of making the parameters.
     pub fn new(scope: &Scope, in_features: usize, out_features: usize) -> Result<Self> {
         let mut layer = Self::without_bias(scope, in_features, out_features)?;
-        layer.bias = Some(scope.parameter("bias", [out_features], Init::Fan { fan_in: in_features })?);
+        layer.bias = Some(scope.parameter(
+            "bias",
+            [out_features],
+            Init::Fan {
+                fan_in: in_features,
+            },
+        )?);
         Ok(layer)
     }
 
@@ -33,8 +39,18 @@ impl Linear {
     /// # Errors
     /// Those of making the parameter.
     pub fn without_bias(scope: &Scope, in_features: usize, out_features: usize) -> Result<Self> {
-        let weight = scope.parameter("weight", [out_features, in_features], Init::Fan { fan_in: in_features })?;
-        Ok(Self { path: scope.path().to_owned(), weight, bias: None })
+        let weight = scope.parameter(
+            "weight",
+            [out_features, in_features],
+            Init::Fan {
+                fan_in: in_features,
+            },
+        )?;
+        Ok(Self {
+            path: scope.path().to_owned(),
+            weight,
+            bias: None,
+        })
     }
 
     /// The weight, `(out_features, in_features)`.
@@ -51,6 +67,7 @@ impl Linear {
 impl Module for Linear {
     fn forward(&self, x: &Var, _ctx: &Ctx) -> Result<Var> {
         let bias = self.bias.as_ref().map(Parameter::var);
-        x.linear(&self.weight.var(), bias.as_ref()).at(|| self.path.as_str())
+        x.linear(&self.weight.var(), bias.as_ref())
+            .at(|| self.path.as_str())
     }
 }

@@ -20,61 +20,190 @@ const fn key(name: &'static str, about: &'static str) -> KeyInfo {
 /// All keys, in the order of the struct.
 pub const KEYS: &[KeyInfo] = &[
     key("task", "What is trained: `image-classification`."),
-    key("model", "The model: `mlp`, `tutorial-cnn`, `resnet18`, `resnet34`, `resnet50`."),
-    key("init", "A safetensors file with the starting weights; empty: fresh ones from the seed."),
-    key("freeze", "Name patterns of parameters that are not trained: `*` stands for any characters, `?` for one."),
-    key("data", "A folder with `train/<class>/*` and `test/<class>/*` (also `val`), a folder of IDX files, or the name of an embedded data set (`gradus data list`)."),
-    key("val_fraction", "Without a `val` split: this share of each class of `train` is kept for validation. In 0..1."),
-    key("skip_bad_images", "Leaves damaged image files out and reports them, instead of stopping."),
-    key("sampler", "`uniform`, or `balanced`: classes are drawn with equal probability, with replacement."),
+    key(
+        "model",
+        "The model: `mlp`, `tutorial-cnn`, `resnet18`, `resnet34`, `resnet50`.",
+    ),
+    key(
+        "init",
+        "A safetensors file with the starting weights; empty: fresh ones from the seed.",
+    ),
+    key(
+        "freeze",
+        "Name patterns of parameters that are not trained: `*` stands for any characters, `?` for one.",
+    ),
+    key(
+        "data",
+        "A folder with `train/<class>/*` and `test/<class>/*` (also `val`), a folder of IDX files, or the name of an embedded data set (`gradus data list`).",
+    ),
+    key(
+        "val_fraction",
+        "Without a `val` split: this share of each class of `train` is kept for validation. In 0..1.",
+    ),
+    key(
+        "skip_bad_images",
+        "Leaves damaged image files out and reports them, instead of stopping.",
+    ),
+    key(
+        "sampler",
+        "`uniform`, or `balanced`: classes are drawn with equal probability, with replacement.",
+    ),
     key("shuffle", "A new random order each epoch."),
-    key("drop_last", "Leaves the last, smaller batch of an epoch out."),
-    key("workers", "Threads that load and transform images; 0: the training thread does. The result is the same."),
-    key("prefetch", "Batches that each worker may be ahead. At least 1."),
-    key("cache_mb", "Memory for decoded images, in MiB; what does not fit is decoded again each epoch."),
-    key("epochs", "Passes over the training data; 0: until `max_steps`."),
-    key("max_steps", "Optimizer steps after which training ends; 0: no limit."),
+    key(
+        "drop_last",
+        "Leaves the last, smaller batch of an epoch out.",
+    ),
+    key(
+        "workers",
+        "Threads that load and transform images; 0: the training thread does. The result is the same.",
+    ),
+    key(
+        "prefetch",
+        "Batches that each worker may be ahead. At least 1.",
+    ),
+    key(
+        "cache_mb",
+        "Memory for decoded images, in MiB; what does not fit is decoded again each epoch.",
+    ),
+    key(
+        "epochs",
+        "Passes over the training data; 0: until `max_steps`.",
+    ),
+    key(
+        "max_steps",
+        "Optimizer steps after which training ends; 0: no limit. Schedules plan for all `epochs` nevertheless.",
+    ),
     key("batch_size", "Images of a (micro-)batch. At least 1."),
-    key("accumulate", "Micro-batches whose gradients make one step. At least 1."),
-    key("label_smoothing", "Share of the target that is spread over all classes. In 0..=1."),
-    key("class_weights", "A weight for each class in the loss, in the order of the class names; empty: all 1."),
+    key(
+        "accumulate",
+        "Micro-batches whose gradients make one step. At least 1.",
+    ),
+    key(
+        "label_smoothing",
+        "Share of the target that is spread over all classes. In 0..=1.",
+    ),
+    key(
+        "class_weights",
+        "A weight for each class in the loss, in the order of the class names; empty: all 1.",
+    ),
     key("optimizer", "`sgd`, `adam`, `adamw`."),
-    key("lr", "The learning rate; above 0."),
-    key("momentum", "SGD: the share of the old velocity that is kept. In 0..=1."),
-    key("dampening", "SGD: the share of the gradient that is left out of the velocity. In 0..=1."),
+    key("lr", "The learning rate. At least 0."),
+    key(
+        "momentum",
+        "SGD: the share of the old velocity that is kept. In 0..=1.",
+    ),
+    key(
+        "dampening",
+        "SGD: the share of the gradient that is left out of the velocity. In 0..=1.",
+    ),
     key("nesterov", "SGD: looks ahead along the velocity."),
     key("betas", "Adam: the decays of the two moments. In 0..1."),
     key("eps", "Adam: added to the denominator."),
-    key("amsgrad", "Adam: divides by the largest second moment so far."),
-    key("weight_decay", "L2 penalty (SGD, Adam) or decoupled decay (AdamW). Default: that of PyTorch's optimizer, 0.01 for `adamw`, else 0."),
+    key(
+        "amsgrad",
+        "Adam: divides by the largest second moment so far.",
+    ),
+    key(
+        "weight_decay",
+        "L2 penalty (SGD, Adam) or decoupled decay (AdamW). Default: that of PyTorch's optimizer, 0.01 for `adamw`, else 0.",
+    ),
     key("l1", "L1 penalty."),
-    key("clip_norm", "Scales the gradients so that their common norm is at most this; 0: no clipping."),
-    key("clip_value", "Clamps each entry of the gradients to ± this; 0: no clipping."),
-    key("ema_decay", "Evaluates and saves an exponential moving average of the weights with this decay; 0: none. In 0..1."),
-    key("schedule", "`constant`, `step`, `multistep`, `exponential`, `cosine`, `polynomial` (`power = 1` is linear), `one-cycle`, `plateau`."),
+    key(
+        "clip_norm",
+        "Scales the gradients so that their common norm is at most this; 0: no clipping.",
+    ),
+    key(
+        "clip_value",
+        "Clamps each entry of the gradients to ± this; 0: no clipping.",
+    ),
+    key(
+        "ema_decay",
+        "Evaluates and saves an exponential moving average of the weights with this decay; 0: none. In 0..1.",
+    ),
+    key(
+        "schedule",
+        "`constant`, `step`, `multistep`, `exponential`, `cosine`, `polynomial` (`power = 1` is linear), `one-cycle`, `plateau`.",
+    ),
     key("schedule_unit", "What schedules count: `step` or `epoch`."),
-    key("warmup", "Units in which the learning rate rises linearly before the schedule begins."),
+    key(
+        "warmup",
+        "Units in which the learning rate rises linearly before the schedule begins.",
+    ),
     key("step_size", "`step`: units between cuts. At least 1."),
-    key("gamma", "`step`, `multistep`, `exponential`, `plateau`: the factor of a cut."),
-    key("milestones", "`multistep`: the units at which the rate is cut."),
-    key("min_lr", "`cosine`, `polynomial`: the last learning rate; `plateau`: the lowest."),
+    key(
+        "gamma",
+        "`step`, `multistep`, `exponential`, `plateau`: the factor of a cut.",
+    ),
+    key(
+        "milestones",
+        "`multistep`: the units at which the rate is cut.",
+    ),
+    key(
+        "min_lr",
+        "`cosine`, `polynomial`: the last learning rate; `plateau`: the lowest.",
+    ),
     key("power", "`polynomial`: the exponent."),
-    key("rise", "`one-cycle`: the share of the run in which the rate rises. In 0..1."),
-    key("patience", "`plateau`: evaluations without improvement that are borne."),
-    key("eval_every", "Epochs between evaluations; 0: only at the end."),
-    key("eval_batch_size", "Images of an evaluation batch. At least 1."),
-    key("early_stopping", "Stops after this many evaluations without a lower loss; 0: never."),
-    key("keep_best", "Also keeps `best.safetensors`: the weights with the lowest evaluation loss."),
-    key("seed", "All randomness of the run: weights, order, augmentation, dropout."),
-    key("threads", "Compute threads; 0: one for each core. The result is the same."),
+    key(
+        "rise",
+        "`one-cycle`: the share of the run in which the rate rises. In 0..1.",
+    ),
+    key(
+        "patience",
+        "`plateau`: evaluations without improvement that are borne.",
+    ),
+    key(
+        "eval_every",
+        "Epochs between evaluations; 0: only at the end.",
+    ),
+    key(
+        "eval_batch_size",
+        "Images of an evaluation batch. At least 1.",
+    ),
+    key(
+        "early_stopping",
+        "Stops after this many evaluations without a lower loss; 0: never.",
+    ),
+    key(
+        "keep_best",
+        "Also keeps `best.safetensors`: the weights with the lowest evaluation loss.",
+    ),
+    key(
+        "seed",
+        "All randomness of the run: weights, order, augmentation, dropout.",
+    ),
+    key(
+        "threads",
+        "Compute threads; 0: one for each core. The result is the same.",
+    ),
     key("out", "The run directory; empty: a new one below `runs`."),
-    key("log_every", "Steps between lines of `metrics.jsonl`. At least 1."),
-    key("checkpoint_every", "Steps between checkpoints; 0: only when interrupted and at the end."),
-    key("keep_checkpoints", "How many checkpoints are kept. At least 1."),
-    key("trace", "A file for a Chrome trace of where the time went; empty: none."),
-    key("param_groups", "Tables `{ pattern, lr_scale, weight_decay }`: other hyper-parameters for the parameters whose name matches. The first match counts."),
-    key("transforms", "What is done to training images, in order: tables `{ name, … }` with torchvision's names and arguments."),
-    key("eval_transforms", "What is done to other images; empty: `transforms` without the random ones."),
+    key(
+        "log_every",
+        "Steps between lines of `metrics.jsonl`. At least 1.",
+    ),
+    key(
+        "checkpoint_every",
+        "Steps between checkpoints; 0: only when interrupted and at the end.",
+    ),
+    key(
+        "keep_checkpoints",
+        "How many checkpoints are kept. At least 1.",
+    ),
+    key(
+        "trace",
+        "A file for a Chrome trace of where the time went; empty: none.",
+    ),
+    key(
+        "param_groups",
+        "Tables `{ pattern, lr_scale, weight_decay }`: other hyper-parameters for the parameters whose name matches. The first match counts.",
+    ),
+    key(
+        "transforms",
+        "What is done to training images, in order: tables `{ name, … }` with torchvision's names and arguments.",
+    ),
+    key(
+        "eval_transforms",
+        "What is done to other images; empty: `transforms` without the random ones.",
+    ),
 ];
 
 /// `docs/config.md`: all keys with their defaults, and all transforms.
@@ -88,15 +217,31 @@ pub fn render_keys() -> String {
     for KeyInfo { name, about } in KEYS {
         let default = match &defaults[*name] {
             serde_json::Value::Null => "unset".to_owned(),
-            _ if *name == "transforms" => "Resize to 32×32, Grayscale to 3 channels, ToTensor, Normalize to ±1".to_owned(),
+            _ if *name == "transforms" => {
+                "Resize to 32×32, Grayscale to 3 channels, ToTensor, Normalize to ±1".to_owned()
+            }
             value => format!("`{value}`"),
         };
-        let _ = writeln!(page, "| `{name}` | {default} | {} |", about.replace('|', "\\|"));
+        let _ = writeln!(
+            page,
+            "| `{name}` | {default} | {} |",
+            about.replace('|', "\\|")
+        );
     }
     page.push_str("\n## Transforms\n\nNames, arguments and arithmetic are torchvision's.\n\n| transform | arguments | meaning |\n|---|---|---|\n");
     for transform in gradus_data::transforms() {
-        let args: Vec<String> = transform.args.iter().map(|arg| format!("`{}`", arg.name)).collect();
-        let _ = writeln!(page, "| `{}` | {} | {} |", transform.name, args.join(", "), transform.doc.replace('|', "\\|"));
+        let args: Vec<String> = transform
+            .args
+            .iter()
+            .map(|arg| format!("`{}`", arg.name))
+            .collect();
+        let _ = writeln!(
+            page,
+            "| `{}` | {} | {} |",
+            transform.name,
+            args.join(", "),
+            transform.doc.replace('|', "\\|")
+        );
     }
     page
 }

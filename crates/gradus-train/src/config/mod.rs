@@ -16,7 +16,10 @@ pub use validate::ConfigError;
 /// Defaults are the tutorial's job: its network on the embedded data set. [`KEYS`] documents each key.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-#[expect(missing_docs, reason = "KEYS documents every field, and a test holds the two together")]
+#[expect(
+    missing_docs,
+    reason = "KEYS documents every field, and a test holds the two together"
+)]
 pub struct TrainConfig {
     // what
     pub task: String,
@@ -131,7 +134,13 @@ pub enum ArgConfig {
 
 impl TransformConfig {
     fn new(name: &str, args: &[(&str, ArgConfig)]) -> Self {
-        Self { name: name.into(), args: args.iter().map(|(key, value)| ((*key).into(), value.clone())).collect() }
+        Self {
+            name: name.into(),
+            args: args
+                .iter()
+                .map(|(key, value)| ((*key).into(), value.clone()))
+                .collect(),
+        }
     }
 }
 
@@ -139,10 +148,19 @@ impl TransformConfig {
 fn default_transforms() -> Vec<TransformConfig> {
     let list = |values: [f64; 3]| ArgConfig::List(values.map(ArgConfig::Number).to_vec());
     vec![
-        TransformConfig::new("Resize", &[("size", ArgConfig::List(vec![ArgConfig::Integer(32); 2]))]),
-        TransformConfig::new("Grayscale", &[("num_output_channels", ArgConfig::Integer(3))]),
+        TransformConfig::new(
+            "Resize",
+            &[("size", ArgConfig::List(vec![ArgConfig::Integer(32); 2]))],
+        ),
+        TransformConfig::new(
+            "Grayscale",
+            &[("num_output_channels", ArgConfig::Integer(3))],
+        ),
         TransformConfig::new("ToTensor", &[]),
-        TransformConfig::new("Normalize", &[("mean", list([0.5; 3])), ("std", list([0.5; 3]))]),
+        TransformConfig::new(
+            "Normalize",
+            &[("mean", list([0.5; 3])), ("std", list([0.5; 3]))],
+        ),
     ]
 }
 
@@ -181,7 +199,7 @@ impl Default for TrainConfig {
             clip_norm: 0.0,
             clip_value: 0.0,
             ema_decay: 0.0,
-            schedule: "constant".into(),
+            schedule: "cosine".into(),
             schedule_unit: "step".into(),
             warmup: 0,
             step_size: 1,

@@ -29,8 +29,12 @@ pub enum ConfigError {
 impl ConfigError {
     /// For a key that does not exist, with the known key that is nearest.
     pub fn unknown_key(key: &str) -> Self {
-        let nearest = gradus_data::nearest(key, KEYS.iter().map(|known| known.name)).map(str::to_owned);
-        Self::UnknownKey { key: key.to_owned(), nearest }
+        let nearest =
+            gradus_data::nearest(key, KEYS.iter().map(|known| known.name)).map(str::to_owned);
+        Self::UnknownKey {
+            key: key.to_owned(),
+            nearest,
+        }
     }
 }
 
@@ -41,11 +45,21 @@ impl TrainConfig {
     /// The first value outside its domain.
     pub fn validate(&self) -> Result<(), ConfigError> {
         one_of("task", &self.task, &["image-classification"])?;
+        let models: Vec<&str> = gradus_models::MODELS.iter().map(|model| model.name).collect();
+        one_of("model", &self.model, &models)?;
         one_of("optimizer", &self.optimizer, &["sgd", "adam", "adamw"])?;
         one_of("sampler", &self.sampler, &["uniform", "balanced"])?;
         one_of("schedule_unit", &self.schedule_unit, &["step", "epoch"])?;
-        let schedules =
-            ["constant", "step", "multistep", "exponential", "cosine", "polynomial", "one-cycle", "plateau"];
+        let schedules = [
+            "constant",
+            "step",
+            "multistep",
+            "exponential",
+            "cosine",
+            "polynomial",
+            "one-cycle",
+            "plateau",
+        ];
         one_of("schedule", &self.schedule, &schedules)?;
         let at_least_one = [
             ("batch_size", self.batch_size as u64),
@@ -62,7 +76,12 @@ impl TrainConfig {
         for (key, value) in [("workers", self.workers), ("threads", self.threads)] {
             require(key, value <= 1024, "at most 1024", value)?;
         }
-        require("lr", self.lr > 0.0 && self.lr.is_finite(), "above 0", self.lr)?;
+        require(
+            "lr",
+            self.lr >= 0.0 && self.lr.is_finite(),
+            "at least 0",
+            self.lr,
+        )?;
         let not_negative = [
             ("weight_decay", self.weight_decay.unwrap_or(0.0)),
             ("l1", self.l1),
@@ -76,9 +95,11 @@ impl TrainConfig {
         for (key, value) in not_negative {
             require(key, value >= 0.0 && value.is_finite(), "at least 0", value)?;
         }
-        for (key, value) in
-            [("momentum", self.momentum), ("dampening", self.dampening), ("label_smoothing", self.label_smoothing)]
-        {
+        for (key, value) in [
+            ("momentum", self.momentum),
+            ("dampening", self.dampening),
+            ("label_smoothing", self.label_smoothing),
+        ] {
             require(key, (0.0..=1.0).contains(&value), "in 0..=1", value)?;
         }
         let below_one = [
@@ -92,18 +113,42 @@ impl TrainConfig {
             require(key, (0.0..1.0).contains(&value), "in 0..1", value)?;
         }
         for &weight in &self.class_weights {
-            require("class_weights", weight >= 0.0 && weight.is_finite(), "at least 0", weight)?;
+            require(
+                "class_weights",
+                weight >= 0.0 && weight.is_finite(),
+                "at least 0",
+                weight,
+            )?;
         }
-        require("epochs", self.epochs > 0 || self.max_steps > 0, "above 0 unless max_steps is", self.epochs)
+        require(
+            "epochs",
+            self.epochs > 0 || self.max_steps > 0,
+            "above 0 unless max_steps is",
+            self.epochs,
+        )
     }
 }
 
-fn require(key: &'static str, holds: bool, expected: &str, got: impl ToString) -> Result<(), ConfigError> {
-    if holds { Ok(()) } else { Err(ConfigError::Value { key, expected: expected.into(), got: got.to_string() }) }
+fn require(
+    key: &'static str,
+    holds: bool,
+    expected: &str,
+    got: impl ToString,
+) -> Result<(), ConfigError> {
+    if holds {
+        Ok(())
+    } else {
+        Err(ConfigError::Value {
+            key,
+            expected: expected.into(),
+            got: got.to_string(),
+        })
+    }
 }
 
 fn one_of(key: &'static str, value: &str, known: &[&str]) -> Result<(), ConfigError> {
-    let near = gradus_data::nearest(value, known.iter().copied()).map(|n| format!("; did you mean {n:?}?"));
+    let near = gradus_data::nearest(value, known.iter().copied())
+        .map(|n| format!("; did you mean {n:?}?"));
     let expected = format!("one of {}{}", known.join(", "), near.unwrap_or_default());
     require(key, known.contains(&value), &expected, format!("{value:?}"))
 }
@@ -124,9 +169,12 @@ mod tests {
             change(&mut config);
             config.validate().unwrap_err().to_string()
         };
-        assert_eq!(refused(|c| c.batch_size = 0), "batch_size: must be at least 1, got 0");
-        assert_eq!(refused(|c| c.lr = -0.1), "lr: must be above 0, got -0.1");
-        assert!(refused(|c| c.lr = f64::NAN).starts_with("lr: must be above 0"));
+        assert_eq!(
+            refused(|c| c.batch_size = 0),
+            "batch_size: must be at least 1, got 0"
+        );
+        assert_eq!(refused(|c| c.lr = -0.1), "lr: must be at least 0, got -0.1");
+        assert!(refused(|c| c.lr = f64::NAN).starts_with("lr: must be at least 0"));
         assert!(refused(|c| c.optimizer = "adamv".into()).contains("did you mean \"adamw\"?"));
         assert!(refused(|c| c.betas[1] = 1.0).starts_with("betas: must be in 0..1"));
         assert!(refused(|c| c.epochs = 0).starts_with("epochs: must be above 0"));
@@ -135,6 +183,9 @@ mod tests {
     #[test]
     fn unknown_keys_come_with_the_nearest() {
         let error = ConfigError::unknown_key("batchsize").to_string();
-        assert_eq!(error, "unknown key \"batchsize\"; did you mean \"batch_size\"?");
+        assert_eq!(
+            error,
+            "unknown key \"batchsize\"; did you mean \"batch_size\"?"
+        );
     }
 }
