@@ -225,12 +225,12 @@ fn norm(scope: &Scope, channels: usize) -> Result<BatchNorm> {
 }
 
 pub(crate) fn max_pool(kernel: usize, stride: usize, padding: usize) -> MaxPool2d {
-    let config = MaxPool2dConfig::new([kernel; 2]);
-    MaxPool2d::new(MaxPool2dConfig {
-        stride: [stride; 2],
+    let config = MaxPool2dConfig {
+        stride: Some([stride; 2]),
         padding: [padding; 2],
-        ..config
-    })
+        ..MaxPool2dConfig::default()
+    };
+    MaxPool2d::new([kernel; 2], config)
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ impl Module for Dropout {
         if !ctx.is_training() {
             return Ok(x.clone());
         }
-        x.dropout(self.p, ctx.philox(self.stream), ctx.step())
+        x.dropout(self.p, &ctx.philox(self.stream), ctx.step())
             .at(|| self.path.as_str())
     }
 }

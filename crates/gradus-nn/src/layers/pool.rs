@@ -8,38 +8,46 @@ use crate::{Ctx, Module};
 /// The maximum of each window: `(N, C, H, W) -> (N, C, H', W')`; `torch.nn.MaxPool2d`.
 #[derive(Clone, Copy, Debug)]
 pub struct MaxPool2d {
+    kernel_size: [usize; 2],
     config: MaxPool2dConfig,
 }
 
 impl MaxPool2d {
-    /// Pooling by this config.
-    pub fn new(config: MaxPool2dConfig) -> Self {
-        Self { config }
+    /// Pooling over windows of `kernel_size`.
+    pub fn new(kernel_size: [usize; 2], config: MaxPool2dConfig) -> Self {
+        Self {
+            kernel_size,
+            config,
+        }
     }
 }
 
 impl Module for MaxPool2d {
     fn forward(&self, x: &Var, _ctx: &Ctx) -> Result<Var> {
-        x.max_pool2d(&self.config)
+        x.max_pool2d(self.kernel_size, &self.config)
     }
 }
 
 /// The mean of each window: `(N, C, H, W) -> (N, C, H', W')`; `torch.nn.AvgPool2d`.
 #[derive(Clone, Copy, Debug)]
 pub struct AvgPool2d {
+    kernel_size: [usize; 2],
     config: AvgPool2dConfig,
 }
 
 impl AvgPool2d {
-    /// Pooling by this config.
-    pub fn new(config: AvgPool2dConfig) -> Self {
-        Self { config }
+    /// Pooling over windows of `kernel_size`.
+    pub fn new(kernel_size: [usize; 2], config: AvgPool2dConfig) -> Self {
+        Self {
+            kernel_size,
+            config,
+        }
     }
 }
 
 impl Module for AvgPool2d {
     fn forward(&self, x: &Var, _ctx: &Ctx) -> Result<Var> {
-        x.avg_pool2d(&self.config)
+        x.avg_pool2d(self.kernel_size, &self.config)
     }
 }
 
