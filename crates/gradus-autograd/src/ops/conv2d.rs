@@ -528,6 +528,22 @@ mod tests {
         );
     }
 
+    /// A kernel cut out of another one: its start and its strides count.
+    #[test]
+    fn museum_34_a_slice_of_a_weight() {
+        let whole = constant(&[0.0_f64, 1.0, 0.0, 2.0, 0.0, 3.0], [1, 1, 1, 6]);
+        let weight = whole.slice(-1, 1, 6, 2).unwrap(); // 1, 2, 3
+        let x = constant(&[1.0_f64, 10.0, 100.0], [1, 1, 1, 3]);
+        let y = x.conv2d(&weight, None, &Conv2dConfig::default()).unwrap();
+        assert_eq!(values(&y), [321.0]);
+        let y = x
+            .flip(&[-1])
+            .unwrap()
+            .conv2d(&weight, None, &Conv2dConfig::default())
+            .unwrap();
+        assert_eq!(values(&y), [123.0]);
+    }
+
     #[test]
     fn museum_35_the_tail_that_the_stride_leaves_has_gradient_0() {
         let x = Var::leaf(Tensor::ones([1, 1, 1, 1603], DType::F64).unwrap());

@@ -98,3 +98,16 @@ pub use cross_entropy::CrossEntropyConfig;
 pub use max_pool2d::MaxPool2dConfig;
 pub use nll_loss::NllLossConfig;
 pub use support::loss::Reduction;
+
+#[cfg(test)]
+mod tests {
+    /// The page shows a file of this folder: it must be the file as it is.
+    #[test]
+    fn the_page_about_adding_an_op_shows_an_op_as_it_is() {
+        let page = include_str!("../../../../docs/adding-an-op.md");
+        assert!(
+            page.contains(include_str!("square.rs")),
+            "docs/adding-an-op.md: copy square.rs anew"
+        );
+    }
+}

@@ -87,8 +87,8 @@ mod tests {
                 .iter()
                 .map(|g| g.iter().sum())
                 .collect();
-            check_forward(|v| v[0].sum(dims, false), &[x.clone()], &want);
-            check_forward(|v| v[0].sum(dims, true), &[x.clone()], &want);
+            check_forward(|v| v[0].sum(dims, false), std::slice::from_ref(&x), &want);
+            check_forward(|v| v[0].sum(dims, true), std::slice::from_ref(&x), &want);
         }
     }
 

@@ -61,7 +61,7 @@ impl Extremum {
         with_float!(x.dtype(), self.name, T => {
             let (x, extreme) = (x.view::<T>()?, extreme.view::<T>()?.broadcast(self.name, x.shape())?);
             Tensor::build(x.shape(), |dst: &mut [bool]| {
-                elementwise::map2(dst, x, extreme, #[inline(always)] |x, e| x == e || (x != x && e != e));
+                elementwise::map2(dst, x, extreme, #[inline(always)] |x, e| x == e || (x.is_nan() && e.is_nan()));
             })
         })
     }
