@@ -77,7 +77,11 @@ pub(crate) fn schedule(config: &TrainConfig, total: u64) -> Box<dyn Schedule> {
             ..OneCycle::new(total)
         }),
         "plateau" => {
-            let min_factor = if config.lr > 0.0 { config.min_lr / config.lr } else { 0.0 };
+            let min_factor = if config.lr > 0.0 {
+                config.min_lr / config.lr
+            } else {
+                0.0
+            };
             let options = PlateauConfig {
                 factor: gamma,
                 patience: config.patience,

@@ -264,8 +264,16 @@ fn lasting(config: &TrainConfig) -> serde_json::Value {
         keep_checkpoints: neutral.keep_checkpoints,
         trace: String::new(),
         // How long a run is matters only to schedules that plan for it.
-        epochs: if plans_ahead(config) { config.epochs } else { neutral.epochs },
-        max_steps: if plans_ahead(config) && config.epochs == 0 { config.max_steps } else { neutral.max_steps },
+        epochs: if plans_ahead(config) {
+            config.epochs
+        } else {
+            neutral.epochs
+        },
+        max_steps: if plans_ahead(config) && config.epochs == 0 {
+            config.max_steps
+        } else {
+            neutral.max_steps
+        },
         ..config.clone()
     };
     serde_json::to_value(relevant).unwrap_or_default()

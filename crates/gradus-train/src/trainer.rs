@@ -71,9 +71,17 @@ impl<'a> Trainer<'a> {
         let loader = data.train_loader(config)?;
         let steps_per_epoch = loader.len().div_ceil(config.accumulate) as u64;
         let planned = config.epochs.saturating_mul(steps_per_epoch);
-        let total_steps = [planned, config.max_steps].into_iter().filter(|&steps| steps > 0).min().unwrap_or(0);
+        let total_steps = [planned, config.max_steps]
+            .into_iter()
+            .filter(|&steps| steps > 0)
+            .min()
+            .unwrap_or(0);
         // Schedules plan for all epochs: a run that max_steps cuts short goes on as if it had not been cut.
-        let horizon = if config.epochs > 0 { planned } else { total_steps };
+        let horizon = if config.epochs > 0 {
+            planned
+        } else {
+            total_steps
+        };
         let units = match config.schedule_unit.as_str() {
             "epoch" => horizon.div_ceil(steps_per_epoch.max(1)),
             _ => horizon,

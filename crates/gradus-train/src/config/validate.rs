@@ -45,7 +45,10 @@ impl TrainConfig {
     /// The first value outside its domain.
     pub fn validate(&self) -> Result<(), ConfigError> {
         one_of("task", &self.task, &["image-classification"])?;
-        let models: Vec<&str> = gradus_models::MODELS.iter().map(|model| model.name).collect();
+        let models: Vec<&str> = gradus_models::MODELS
+            .iter()
+            .map(|model| model.name)
+            .collect();
         one_of("model", &self.model, &models)?;
         one_of("optimizer", &self.optimizer, &["sgd", "adam", "adamw"])?;
         one_of("sampler", &self.sampler, &["uniform", "balanced"])?;
@@ -175,7 +178,7 @@ mod tests {
         );
         assert_eq!(refused(|c| c.lr = -0.1), "lr: must be at least 0, got -0.1");
         assert!(refused(|c| c.lr = f64::NAN).starts_with("lr: must be at least 0"));
-        assert!(refused(|c| c.optimizer = "adamv".into()).contains("did you mean \"adamw\"?"));
+        assert!(refused(|c| c.optimizer = "adamww".into()).contains("did you mean \"adamw\"?"));
         assert!(refused(|c| c.betas[1] = 1.0).starts_with("betas: must be in 0..1"));
         assert!(refused(|c| c.epochs = 0).starts_with("epochs: must be above 0"));
     }

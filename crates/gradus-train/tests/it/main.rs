@@ -15,7 +15,10 @@ use gradus_train::{Observer, Outcome, RunRequest, Silent, train};
 fn config(out: &Path) -> TrainConfig {
     let transform = |name: &str, args: &[(&str, ArgConfig)]| TransformConfig {
         name: name.into(),
-        args: args.iter().map(|(key, value)| ((*key).into(), value.clone())).collect(),
+        args: args
+            .iter()
+            .map(|(key, value)| ((*key).into(), value.clone()))
+            .collect(),
     };
     TrainConfig {
         model: "mlp".into(),
@@ -27,7 +30,13 @@ fn config(out: &Path) -> TrainConfig {
         transforms: vec![
             transform("RandomHorizontalFlip", &[]),
             transform("ToTensor", &[]),
-            transform("Normalize", &[("mean", ArgConfig::Number(0.5)), ("std", ArgConfig::Number(0.5))]),
+            transform(
+                "Normalize",
+                &[
+                    ("mean", ArgConfig::Number(0.5)),
+                    ("std", ArgConfig::Number(0.5)),
+                ],
+            ),
         ],
         ..TrainConfig::default()
     }
@@ -37,13 +46,27 @@ fn run(config: &TrainConfig, resume: bool) -> Outcome {
     run_watched(config, resume, &AtomicBool::new(false), &mut Silent)
 }
 
-fn run_watched(config: &TrainConfig, resume: bool, stop: &AtomicBool, observer: &mut dyn Observer) -> Outcome {
-    let request = RunRequest { config, config_text: "# test", command: "test", resume, stop };
+fn run_watched(
+    config: &TrainConfig,
+    resume: bool,
+    stop: &AtomicBool,
+    observer: &mut dyn Observer,
+) -> Outcome {
+    let request = RunRequest {
+        config,
+        config_text: "# test",
+        command: "test",
+        resume,
+        stop,
+    };
     train(&request, observer).expect("the run succeeds")
 }
 
 /// The logged losses, bit by bit.
 fn losses(out: &Path) -> Vec<(u64, u64)> {
     let log = gradus_train::jsonl::read(out.join("metrics.jsonl")).expect("a log");
-    log.series("train", "loss").into_iter().map(|(step, loss)| (step, loss.to_bits())).collect()
+    log.series("train", "loss")
+        .into_iter()
+        .map(|(step, loss)| (step, loss.to_bits()))
+        .collect()
 }

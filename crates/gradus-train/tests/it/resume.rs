@@ -50,7 +50,10 @@ fn interrupted_and_resumed_equals_uninterrupted() {
         assert!(cut.interrupted && cut.steps == step);
         let resumed = run(&config, true);
         assert_eq!(resumed.resumed_from, Some(step));
-        assert_eq!(resumed.weights_sha256, expected.weights_sha256, "cut after {step}");
+        assert_eq!(
+            resumed.weights_sha256, expected.weights_sha256,
+            "cut after {step}"
+        );
         assert_eq!(losses(&out), losses(&whole), "cut after {step}");
         assert_eq!(resumed.train_loss, expected.train_loss);
     }
@@ -60,17 +63,36 @@ fn interrupted_and_resumed_equals_uninterrupted() {
 fn a_run_is_not_written_over_and_a_changed_one_not_continued() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("run");
-    let first = TrainConfig { max_steps: 2, ..config(&out) };
+    let first = TrainConfig {
+        max_steps: 2,
+        ..config(&out)
+    };
     run(&first, false);
     let stop = AtomicBool::new(false);
     let attempt = |config: &TrainConfig, resume| {
-        let request = RunRequest { config, config_text: "", command: "", resume, stop: &stop };
+        let request = RunRequest {
+            config,
+            config_text: "",
+            command: "",
+            resume,
+            stop: &stop,
+        };
         train(&request, &mut Silent)
     };
-    assert!(matches!(attempt(&first, false), Err(TrainError::RunExists { .. })));
-    let changed = TrainConfig { lr: 0.5, max_steps: 4, ..first.clone() };
+    assert!(matches!(
+        attempt(&first, false),
+        Err(TrainError::RunExists { .. })
+    ));
+    let changed = TrainConfig {
+        lr: 0.5,
+        max_steps: 4,
+        ..first.clone()
+    };
     let message = attempt(&changed, true).unwrap_err().to_string();
     assert!(message.contains("lr: was 0.01, is 0.5"), "{message}");
-    let longer = TrainConfig { max_steps: 4, ..first };
+    let longer = TrainConfig {
+        max_steps: 4,
+        ..first
+    };
     assert_eq!(attempt(&longer, true).unwrap().steps, 4);
 }

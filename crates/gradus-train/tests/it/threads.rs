@@ -14,7 +14,13 @@ fn threads_and_workers_change_no_bit() {
             let out = dir.path().join("run");
             let small = config(&out);
             let config = match model {
-                "mlp" => TrainConfig { workers, accumulate: 3, clip_norm: 0.5, ema_decay: 0.9, ..small },
+                "mlp" => TrainConfig {
+                    workers,
+                    accumulate: 3,
+                    clip_norm: 0.5,
+                    ema_decay: 0.9,
+                    ..small
+                },
                 _ => TrainConfig {
                     workers,
                     model: model.into(),
@@ -26,6 +32,9 @@ fn threads_and_workers_change_no_bit() {
             let outcome = with_threads(threads, || run(&config, false));
             seen.push((outcome.weights_sha256, losses(&out)));
         }
-        assert!(seen.windows(2).all(|pair| pair[0] == pair[1]), "{model}: {seen:?}");
+        assert!(
+            seen.windows(2).all(|pair| pair[0] == pair[1]),
+            "{model}: {seen:?}"
+        );
     }
 }
