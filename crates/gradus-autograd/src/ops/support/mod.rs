@@ -33,11 +33,7 @@ macro_rules! with_float {
                 type $T = f64;
                 $body
             }
-            got => Err(gradus_tensor::Error::DType {
-                op: $op,
-                expected: $crate::ops::support::FLOATS,
-                got,
-            }),
+            got => Err($crate::ops::support::no_float($op, got)),
         }
     };
 }
@@ -56,6 +52,15 @@ macro_rules! with_any {
     };
 }
 pub(crate) use with_any;
+
+/// The error for a dtype that does not compute.
+pub(crate) fn no_float(op: &'static str, got: DType) -> Error {
+    Error::DType {
+        op,
+        expected: FLOATS,
+        got,
+    }
+}
 
 /// A function of one number, written once for both computing dtypes.
 pub(crate) trait Map1: Copy + Send + Sync {
