@@ -1,1 +1,2 @@
 //! Criterion benchmarks of the workspace live in this package; it exports nothing.
+#![forbid(unsafe_code)]

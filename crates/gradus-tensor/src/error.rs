@@ -265,7 +265,10 @@ impl fmt::Display for Error {
                 )
             }
             Self::NotSaved { op, what, position } => {
-                write!(f, "{op}: its backward asks for {what} {position}, which the op does not save")
+                write!(
+                    f,
+                    "{op}: its backward asks for {what} {position}, which the op does not save"
+                )
             }
             Self::Unreachable { op, position } => {
                 write!(

@@ -169,9 +169,7 @@ pub(crate) fn predict_image(
     image: Image,
 ) -> Result<Vec<f64>> {
     // The transforms are fixed ones, so the random numbers are never read.
-    let item = transforms
-        .apply(image, &mut Rng::new(0, 0, 0))
-        .map_err(|error| TrainError::Data(error.into()))?;
+    let item = transforms.apply(image, &mut Rng::new(0, 0, 0))?;
     let x: Tensor = match item {
         Item::Tensor(x) => x,
         Item::Image(image) => gradus_data::ToTensor.apply(&image)?,
