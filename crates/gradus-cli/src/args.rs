@@ -17,7 +17,7 @@ Exit codes: 0 done, 1 the work failed, 2 wrong usage, 130 interrupted.";
 const TRAIN_EXAMPLES: &str = "\
 Examples:
   gradus train
-  gradus train --data photos --model resnet18 --epochs 20 --lr 0.05 --schedule cosine
+  gradus train --data photos --model resnet18 --epochs 20 --lr 0.05 --schedule one-cycle
   gradus train photos.toml --set label_smoothing=0.1 --set 'milestones=[10, 15]'
   gradus train --out runs/mine --resume         go on after an interruption
   gradus train runs/mine/config.toml            the same run again, in a new directory
@@ -167,7 +167,7 @@ pub(crate) struct OptimizationFlags {
     /// sgd, adam or adamw [default: sgd]
     #[arg(long, value_name = "NAME")]
     pub(crate) optimizer: Option<String>,
-    /// constant, step, multistep, exponential, cosine, polynomial, one-cycle or plateau [default: constant]
+    /// constant, step, multistep, exponential, cosine, polynomial, one-cycle or plateau [default: cosine]
     #[arg(long, value_name = "NAME")]
     pub(crate) schedule: Option<String>,
     /// Seed of all randomness [default: 42]

@@ -116,7 +116,8 @@ impl Claim {
                 Ok(()) => return Ok(Self { path, made_parent }),
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => number += 1,
                 Err(error) => {
-                    return Err(error).with_context(|| format!("{}: cannot create", path.display()));
+                    return Err(error)
+                        .with_context(|| format!("{}: cannot create", path.display()));
                 }
             }
         }

@@ -66,7 +66,7 @@ fn words_that_are_wrong_are_named() {
     refused(&["--lr", "nan"], &["lr: must be"]);
     refused(&["--momentum", "2"], &["momentum: must be in 0..=1, got 2"]);
     refused(
-        &["--optimizer", "adamv"],
+        &["--optimizer", "adanw"],
         &["optimizer", "did you mean \"adamw\"?"],
     );
     refused(
