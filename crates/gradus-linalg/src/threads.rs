@@ -156,17 +156,21 @@ impl<A: Split, B: Split, C: Split> Split for (A, B, C) {
 /// Cuts `s` into blocks of `block` units (the last may be shorter) and calls `f(first unit, block)` for each, in parallel.
 #[inline]
 pub fn for_each_split<S: Split>(s: S, block: usize, f: impl Fn(usize, S) + Sync) {
-    let block = block.max(1);
+    run_split(s, block.max(1), &f);
+}
+
+/// Not generic over the function, so that the scheduler is compiled once for each kind of operand and not for each kernel.
+fn run_split<S: Split>(s: S, block: usize, f: &(dyn Fn(usize, S) + Sync)) {
     if s.len() <= block || current_threads() == 1 {
-        split_serial(s, block, &f);
+        split_serial(s, block, f);
     } else if rayon::current_thread_index().is_none() {
-        rayon::scope(|_| split_parallel(0, s, block, &f));
+        rayon::scope(|_| split_parallel(0, s, block, f));
     } else {
-        split_parallel(0, s, block, &f);
+        split_parallel(0, s, block, f);
     }
 }
 
-fn split_serial<S: Split>(mut s: S, block: usize, f: &impl Fn(usize, S)) {
+fn split_serial<S: Split>(mut s: S, block: usize, f: &dyn Fn(usize, S)) {
     let mut start = 0;
     while s.len() > block {
         let (head, tail) = s.split(block);
@@ -179,7 +183,7 @@ fn split_serial<S: Split>(mut s: S, block: usize, f: &impl Fn(usize, S)) {
     }
 }
 
-fn split_parallel<S: Split>(start: usize, s: S, block: usize, f: &(impl Fn(usize, S) + Sync)) {
+fn split_parallel<S: Split>(start: usize, s: S, block: usize, f: &(dyn Fn(usize, S) + Sync)) {
     let blocks = s.len().div_ceil(block);
     if blocks <= 1 {
         f(start, s);
