@@ -1,5 +1,6 @@
 //! Ctrl-C and its relatives (SIGINT, SIGTERM, SIGHUP): the first stops at the next step, the second at once.
 
+use std::io::{self, IsTerminal};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use anyhow::Context;
@@ -22,7 +23,11 @@ fn on_signal(quiet: bool) {
         stop_at_once();
     }
     if !quiet {
-        output::note("\nstopping after this step; once more stops at once");
+        // On a terminal the line of the `^C` is ended first.
+        let end = if io::stderr().is_terminal() { "\n" } else { "" };
+        output::note(format_args!(
+            "{end}stopping after this step; once more stops at once"
+        ));
     }
 }
 

@@ -156,9 +156,13 @@ fn summary(outcome: &Outcome) -> String {
     };
     let seconds = span(Duration::try_from_secs_f64(outcome.seconds).unwrap_or_default());
     lines.push(format!("run       {}", outcome.run.display()));
+    let epochs = match outcome.epochs {
+        1 => "1 epoch".to_owned(),
+        epochs => format!("{epochs} epochs"),
+    };
     lines.push(format!(
-        "steps     {} in {} epochs, {seconds}{how}",
-        outcome.steps, outcome.epochs
+        "steps     {} in {epochs}, {seconds}{how}",
+        outcome.steps
     ));
     if let Some(loss) = outcome.train_loss {
         lines.push(format!("train     loss {loss:.4}"));

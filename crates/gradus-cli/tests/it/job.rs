@@ -15,7 +15,7 @@ fn has(value: &Value, fields: &[&str]) {
 }
 
 #[test]
-fn a_run_is_trained_scored_used_and_described() {
+fn a_run_is_trained_into_its_directory() {
     let dir = with_tree();
     let trained = train(dir.path(), "--model mlp --checkpoint-every 5 --out run");
     has(
@@ -77,7 +77,12 @@ fn a_run_is_trained_scored_used_and_described() {
             .starts_with("events.out.tfevents.")
     });
     assert_eq!(events.count(), 1);
+}
 
+#[test]
+fn a_run_is_scored_and_hashed() {
+    let dir = with_tree();
+    let trained = train(dir.path(), "--model mlp --max-steps 3 --out run");
     let eval = gradus(dir.path(), &["eval", "run", "--json"]).json();
     assert_eq!(eval, trained["eval"], "the saved model scores the same");
     assert_eq!(

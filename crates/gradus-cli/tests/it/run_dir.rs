@@ -50,6 +50,7 @@ fn new_runs_are_numbered() {
 
 #[cfg(unix)]
 mod unix {
+    use std::io::{BufRead, BufReader};
     use std::os::unix::fs::PermissionsExt;
     use std::path::Path;
     use std::process::{Child, Command, Stdio};
@@ -183,5 +184,31 @@ mod unix {
             );
             assert_eq!(rest["weights_sha256"], whole["weights_sha256"]);
         }
+    }
+
+    #[test]
+    fn a_second_signal_stops_at_once() {
+        let dir = with_tree();
+        // Steps of seconds.
+        let large = "--set transforms=[{name=\"Resize\",size=512},{name=\"Grayscale\",num_output_channels=3},{name=\"ToTensor\"}]";
+        let words = format!("--model resnet18 --out run {large}");
+        let mut child = command(dir.path(), &train_words(&words))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let id = child.id().to_string();
+        let interrupt = || Command::new("kill").args(["-INT", &id]).status().unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        for line in stderr.lines() {
+            let line = line.unwrap();
+            if line.contains("steps, into run") || line.starts_with("stopping after this step") {
+                interrupt();
+            }
+        }
+        let done = child.wait_with_output().unwrap();
+        assert_eq!(done.status.code(), Some(130));
+        assert_eq!(done.stdout, b"", "it did not wait for the end of the step");
+        assert!(!dir.path().join("run/model.safetensors").exists());
     }
 }
