@@ -16,7 +16,7 @@ use crate::log::RunLog;
 use crate::metrics::EvalReport;
 use crate::progress::{Observer, Plan};
 use crate::run_report::{Facts, write_report};
-use crate::saved::ModelCard;
+use crate::saved::{CARD_FILE, ModelCard};
 use crate::state::restore;
 use crate::trace;
 use crate::trainer::{Ended, Trainer};
@@ -214,6 +214,7 @@ fn finish(
     let weights = trainer.final_weights()?;
     let card = ModelCard::new(config, data);
     save_state_dict(dir.model(), &weights, &card.metadata())?;
+    write_text(&dir.path().join(CARD_FILE), &card.json())?;
     if let Some(best) = &trainer.best {
         save_state_dict(dir.path().join("best.safetensors"), best, &card.metadata())?;
     }

@@ -19,6 +19,9 @@ use crate::metrics::{EvalReport, softmax_row};
 /// The metadata key under which a weights file says what it is.
 const CARD: &str = "gradus";
 
+/// The same beside the weights, for weights that another program put in their place.
+pub(crate) const CARD_FILE: &str = "model.json";
+
 /// What a weights file says about itself, so that it can be used alone: one JSON value in its metadata.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModelCard {
@@ -43,9 +46,12 @@ impl ModelCard {
         }
     }
 
+    pub(crate) fn json(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
     pub(crate) fn metadata(&self) -> Metadata {
-        let json = serde_json::to_string(self).unwrap_or_default();
-        Metadata::from([(CARD.to_owned(), json)])
+        Metadata::from([(CARD.to_owned(), self.json())])
     }
 
     fn input(&self) -> ImageInput {
@@ -82,13 +88,15 @@ impl SavedModel {
     pub fn open(run: &Path, config: &TrainConfig) -> Result<Self> {
         let path = RunDir::new(run).model();
         let (state, metadata) = load_state_dict(&path)?;
-        let card = metadata
-            .get(CARD)
-            .and_then(|json| serde_json::from_str::<ModelCard>(json).ok());
+        // Weights that another program wrote into the run say nothing of themselves; the run still knows.
+        let beside = || std::fs::read_to_string(run.join(CARD_FILE)).ok();
+        let json = metadata.get(CARD).cloned().or_else(beside);
+        let card = json.and_then(|json| serde_json::from_str::<ModelCard>(&json).ok());
         let card = card.ok_or_else(|| TrainError::Incomplete {
             path: path.clone(),
-            what: "its metadata does not say which model it is; was it written by gradus train?"
-                .into(),
+            what: format!(
+                "neither its metadata nor {CARD_FILE} beside it says which model it is; was it written by gradus train?"
+            ),
         })?;
         let store = ParamStore::seeded(0);
         let model = gradus_models::build(&card.model, &store.root(), &card.input())?;
