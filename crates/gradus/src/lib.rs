@@ -49,8 +49,8 @@ pub use gradus_train as train;
 pub mod prelude {
     pub use gradus_autograd::ops::CrossEntropyConfig;
     pub use gradus_autograd::{
-        Buffer, DType, Error, GradConfig, Gradients, Parameter, Result, ResultExt, Shape, Tensor,
-        Var, grad, recompute,
+        Buffer, DType, Error, GradConfig, GradcheckConfig, Gradients, Parameter, Result, ResultExt,
+        Shape, Tensor, Var, grad, gradcheck, recompute,
     };
     pub use gradus_checkpoint::{
         Metadata, StateDict, load_state_dict, save_state_dict, weights_sha256,
@@ -66,7 +66,8 @@ pub mod prelude {
     };
     pub use gradus_nn::{
         AvgPool2d, BatchNorm, BatchNormConfig, Conv2d, Conv2dLayerConfig, Ctx, Dropout, Flatten,
-        Init, Linear, MaxPool2d, Module, ParamStore, Relu, Scope, Sequential,
+        Gelu, Init, Linear, MaxPool2d, Module, ParamStore, Relu, Scope, Sequential, Sigmoid, Silu,
+        Tanh,
     };
     pub use gradus_optim::{
         Adam, AdamConfig, Ema, Optimizer, Schedule, Sgd, SgdConfig, clip_grad_norm,
@@ -74,4 +75,14 @@ pub mod prelude {
     pub use gradus_train::config::TrainConfig;
     pub use gradus_train::metrics::{EvalReport, Evaluation};
     pub use gradus_train::{Observer, Outcome, RunRequest, SavedModel, Silent, TrainError};
+}
+
+/// The examples of the tutorial and of the README, compiled and run as they stand there.
+#[cfg(doctest)]
+mod pages {
+    #[doc = include_str!("../../../docs/tutorial.md")]
+    struct Tutorial;
+
+    #[doc = include_str!("../../../README.md")]
+    struct Readme;
 }
