@@ -100,7 +100,15 @@ pub fn train(request: &RunRequest<'_>, observer: &mut dyn Observer) -> Result<Ou
         resumed_from,
     });
     let training = Instant::now();
-    let ended = trainer.run(&checkpoints, &mut log, observer, request.stop)?;
+    let ended = match trainer.run(&checkpoints, &mut log, observer, request.stop) {
+        // A damaged file is found at a step boundary: with it mended, the run can go on from here.
+        Err(error @ TrainError::Data(_)) if trainer.position.step > 0 => {
+            trainer.save(&checkpoints, &mut log)?;
+            observer.saved(trainer.position.step);
+            return Err(error);
+        }
+        ended => ended?,
+    };
     let training = training.elapsed();
     // An interrupted run goes on from here; a finished one can be extended.
     if checkpoints.steps()?.first() != Some(&trainer.position.step) {

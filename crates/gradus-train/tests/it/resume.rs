@@ -96,3 +96,40 @@ fn a_run_is_not_written_over_and_a_changed_one_not_continued() {
     };
     assert_eq!(attempt(&longer, true).unwrap().steps, 4);
 }
+
+#[test]
+fn a_damaged_image_loses_no_step() {
+    let dir = tempfile::tempdir().unwrap();
+    let images = dir.path().join("images");
+    gradus_data::make_tree("fashion-mnist-mini", &images).unwrap();
+    let over = |out: &std::path::Path| TrainConfig {
+        data: images.to_string_lossy().into_owned(),
+        batch_size: 512,
+        max_steps: 10,
+        ..config(out)
+    };
+    let expected = run(&over(&dir.path().join("whole")), false);
+    let class = images.join("train/trouser");
+    let mut files: Vec<_> = std::fs::read_dir(&class)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    files.sort();
+    let bytes = std::fs::read(&files[7]).unwrap();
+    std::fs::write(&files[7], &bytes[..bytes.len() / 2]).unwrap();
+    let damaged = over(&dir.path().join("damaged"));
+    let stop = AtomicBool::new(false);
+    let request = RunRequest {
+        config: &damaged,
+        config_text: "",
+        command: "",
+        resume: false,
+        stop: &stop,
+    };
+    let error = train(&request, &mut Silent).unwrap_err().to_string();
+    assert!(error.contains("trouser"), "{error}");
+    std::fs::write(&files[7], bytes).unwrap();
+    let resumed = run(&damaged, true);
+    assert!(resumed.resumed_from.is_some());
+    assert_eq!(resumed.weights_sha256, expected.weights_sha256);
+}
