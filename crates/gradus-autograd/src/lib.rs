@@ -23,6 +23,7 @@ mod op;
 pub mod ops;
 mod parameter;
 mod recompute;
+pub mod registry;
 mod var;
 
 pub use apply::{apply, apply_multi};

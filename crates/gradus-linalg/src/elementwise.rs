@@ -92,20 +92,11 @@ pub fn update1<T: Element, A: Element>(
     a: View<'_, A>,
     f: impl Fn(T, A) -> T + Copy + Send + Sync,
 ) {
-    debug_assert_eq!(dst.len(), a.shape().numel());
-    for_each_split(dst, CHUNK, |start, mut d| {
-        let mut a_packed = Vec::new();
-        let mut a = open(&a, start, d.len(), &mut a_packed);
-        let mut a_buffer = [A::default(); BLOCK];
-        while !d.is_empty() {
-            let (head, tail) = d.split_at_mut(step(d.len(), &[a.borrowable()]));
-            let a = a.next(head.len(), &mut a_buffer);
-            dispatch(
-                #[inline(always)]
-                || loop1(head, a, f),
-            );
-            d = tail;
-        }
+    run1(dst, a, &|d, a| {
+        dispatch(
+            #[inline(always)]
+            || loop1(d, a, f),
+        );
     });
 }
 
@@ -115,6 +106,59 @@ pub fn update2<T: Element, A: Element, B: Element>(
     a: View<'_, A>,
     b: View<'_, B>,
     f: impl Fn(T, A, B) -> T + Copy + Send + Sync,
+) {
+    run2(dst, a, b, &|d, a, b| {
+        dispatch(
+            #[inline(always)]
+            || loop2(d, a, b, f),
+        );
+    });
+}
+
+/// `dst[i] = f(dst[i], a[i], b[i], c[i])`
+pub fn update3<T: Element, A: Element, B: Element, C: Element>(
+    dst: &mut [T],
+    a: View<'_, A>,
+    b: View<'_, B>,
+    c: View<'_, C>,
+    f: impl Fn(T, A, B, C) -> T + Copy + Send + Sync,
+) {
+    run3(dst, a, b, c, &|d, a, b, c| {
+        dispatch(
+            #[inline(always)]
+            || loop3(d, a, b, c, f),
+        );
+    });
+}
+
+/// Calls `kernel` on runs of `dst` and `a`.
+///
+/// This and its siblings are compiled once for each combination of element types, and not for each function: a call
+/// through a pointer a run costs nothing beside the run, and hundreds of functions come here.
+fn run1<T: Element, A: Element>(
+    dst: &mut [T],
+    a: View<'_, A>,
+    kernel: &(dyn Fn(&mut [T], &[A]) + Sync),
+) {
+    debug_assert_eq!(dst.len(), a.shape().numel());
+    for_each_split(dst, CHUNK, |start, mut d| {
+        let mut a_packed = Vec::new();
+        let mut a = open(&a, start, d.len(), &mut a_packed);
+        let mut a_buffer = [A::default(); BLOCK];
+        while !d.is_empty() {
+            let (head, tail) = d.split_at_mut(step(d.len(), &[a.borrowable()]));
+            kernel(head, a.next(head.len(), &mut a_buffer));
+            d = tail;
+        }
+    });
+}
+
+/// Calls `kernel` on runs of `dst`, `a` and `b`.
+fn run2<T: Element, A: Element, B: Element>(
+    dst: &mut [T],
+    a: View<'_, A>,
+    b: View<'_, B>,
+    kernel: &(dyn Fn(&mut [T], &[A], &[B]) + Sync),
 ) {
     debug_assert_eq!(dst.len(), a.shape().numel());
     debug_assert_eq!(dst.len(), b.shape().numel());
@@ -126,23 +170,19 @@ pub fn update2<T: Element, A: Element, B: Element>(
         while !d.is_empty() {
             let n = step(d.len(), &[a.borrowable(), b.borrowable()]);
             let (head, tail) = d.split_at_mut(n);
-            let (a, b) = (a.next(n, &mut a_buffer), b.next(n, &mut b_buffer));
-            dispatch(
-                #[inline(always)]
-                || loop2(head, a, b, f),
-            );
+            kernel(head, a.next(n, &mut a_buffer), b.next(n, &mut b_buffer));
             d = tail;
         }
     });
 }
 
-/// `dst[i] = f(dst[i], a[i], b[i], c[i])`
-pub fn update3<T: Element, A: Element, B: Element, C: Element>(
+/// Calls `kernel` on runs of `dst`, `a`, `b` and `c`.
+fn run3<T: Element, A: Element, B: Element, C: Element>(
     dst: &mut [T],
     a: View<'_, A>,
     b: View<'_, B>,
     c: View<'_, C>,
-    f: impl Fn(T, A, B, C) -> T + Copy + Send + Sync,
+    kernel: &(dyn Fn(&mut [T], &[A], &[B], &[C]) + Sync),
 ) {
     debug_assert_eq!(dst.len(), a.shape().numel());
     debug_assert_eq!(dst.len(), b.shape().numel());
@@ -159,11 +199,7 @@ pub fn update3<T: Element, A: Element, B: Element, C: Element>(
             let n = step(d.len(), &[a.borrowable(), b.borrowable(), c.borrowable()]);
             let (head, tail) = d.split_at_mut(n);
             let (a, b) = (a.next(n, &mut a_buffer), b.next(n, &mut b_buffer));
-            let c = c.next(n, &mut c_buffer);
-            dispatch(
-                #[inline(always)]
-                || loop3(head, a, b, c, f),
-            );
+            kernel(head, a, b, c.next(n, &mut c_buffer));
             d = tail;
         }
     });

@@ -109,6 +109,15 @@ pub enum Error {
         /// What it was.
         got: f64,
     },
+    /// A call by name lacks an input or attribute, or has one of the wrong name, type or value.
+    Call {
+        /// The op.
+        op: &'static str,
+        /// The input's or attribute's name.
+        name: String,
+        /// What it must be.
+        expected: String,
+    },
     /// A gradient was asked for through an op that has none.
     NotDifferentiable {
         /// The op.
@@ -246,6 +255,7 @@ impl fmt::Display for Error {
             } => {
                 write!(f, "{op}: {name} must be {expected}, got {got}")
             }
+            Self::Call { op, name, expected } => write!(f, "{op}: {name}: {expected}"),
             Self::NotDifferentiable { op } => {
                 write!(
                     f,

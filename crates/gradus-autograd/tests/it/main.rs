@@ -2,6 +2,7 @@
 
 mod gradcheck;
 mod recompute;
+mod registry;
 mod tape;
 
 use gradus_autograd::{Tensor, Var};

@@ -1,0 +1,112 @@
+//! The smaller of two, with broadcasting.
+
+use gradus_linalg::Float;
+
+use crate::ops::support::binary::{Function2, binary, slope_a, slope_b};
+use crate::ops::support::share;
+use crate::{Result, Var};
+
+#[derive(Clone, Copy, Debug)]
+struct Minimum;
+
+impl Function2 for Minimum {
+    const NAME: &'static str = "minimum";
+
+    #[inline(always)]
+    fn value<T: Float>(self, a: T, b: T) -> T {
+        a.minimum(b)
+    }
+
+    #[inline(always)]
+    fn grad_a<T: Float>(self, grad_out: T, a: T, b: T) -> T {
+        share(grad_out, a > b, a == b)
+    }
+
+    #[inline(always)]
+    fn grad_b<T: Float>(self, grad_out: T, a: T, b: T) -> T {
+        share(grad_out, a < b, a == b)
+    }
+
+    fn grad_a_var(self, grad_out: &Var, a: &Var, b: &Var) -> Result<Var> {
+        slope_a(self, grad_out, a, b)
+    }
+
+    fn grad_b_var(self, grad_out: &Var, a: &Var, b: &Var) -> Result<Var> {
+        slope_b(self, grad_out, a, b)
+    }
+}
+
+impl Var {
+    /// The smaller of each pair of elements.
+    ///
+    /// # Shapes
+    /// Any two that broadcast; the result has the broadcast shape.
+    ///
+    /// # Numerics
+    /// Exact; NaN if either is NaN. f32 or f64, both operands alike.
+    ///
+    /// # Gradient
+    /// `grad_out` to the smaller one, half to each of two equal ones (to both in full where either is NaN), summed over the
+    /// dims in which an operand was expanded. Saves both.
+    ///
+    /// # Errors
+    /// [`crate::Error::ShapeMismatch`], [`crate::Error::DTypeMismatch`], [`crate::Error::DType`] if not f32 or f64.
+    ///
+    /// # Example
+    /// ```
+    /// # use gradus_autograd::{Tensor, Var};
+    /// let x = Var::from(Tensor::from_slice(&[1.0_f32, 5.0], [2])?);
+    /// let y = Var::from(Tensor::from_slice(&[4.0_f32], [1])?);
+    /// assert_eq!(x.minimum(&y)?.tensor().to_vec::<f32>()?, [1.0, 4.0]);
+    /// # Ok::<(), gradus_autograd::Error>(())
+    /// ```
+    ///
+    /// As `torch.minimum`.
+    pub fn minimum(&self, other: &Self) -> Result<Self> {
+        binary(Minimum, self, other)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::ops::support::testing::*;
+    #[test]
+    fn forward_matches_reference() {
+        check_pair(|a, b| a.minimum(b), f64::min);
+    }
+
+    #[test]
+    fn gradient_matches_finite_difference() {
+        check_pair_gradient(|a, b| a.minimum(b));
+    }
+
+    #[test]
+    fn accepts_strided_views() {
+        check_pair_layouts(|a, b| a.minimum(b));
+    }
+
+    #[test]
+    fn rejects_operands_that_do_not_fit() {
+        check_pair_rejects(|a, b| a.minimum(b));
+    }
+
+    #[test]
+    fn museum_19_equal_operands_share_the_gradient() {
+        let (a, b) = (leaf(&[2.0_f64, 1.0], 2), leaf(&[2.0_f64, 3.0], 2));
+        let grads = a
+            .minimum(&b)
+            .unwrap()
+            .sum(&[], false)
+            .unwrap()
+            .backward()
+            .unwrap();
+        assert_eq!(
+            grads.get_var(&a).unwrap().to_vec::<f64>().unwrap(),
+            [0.5, 1.0]
+        );
+        assert_eq!(
+            grads.get_var(&b).unwrap().to_vec::<f64>().unwrap(),
+            [0.5, 0.0]
+        );
+    }
+}

@@ -1,0 +1,91 @@
+//! Multiplication by a number.
+
+use gradus_linalg::Float;
+use gradus_tensor::{Result, Tensor};
+
+use crate::ops::support::{Map1, map1};
+use crate::{Backward, Op, Outputs, Saves, Stats, Var, apply};
+
+#[derive(Clone, Copy, Debug)]
+struct MulScalar {
+    value: f64,
+}
+
+impl Map1 for MulScalar {
+    #[inline(always)]
+    fn call<T: Float>(self, x: T) -> T {
+        x * T::from_f64(self.value)
+    }
+}
+
+impl Op for MulScalar {
+    fn name(&self) -> &'static str {
+        "mul_scalar"
+    }
+
+    fn saves(&self) -> Saves {
+        Saves::NOTHING
+    }
+
+    fn forward(&self, inputs: &[&Tensor], _stats: &mut Stats) -> Result<Outputs> {
+        Ok(map1(self.name(), inputs[0], *self)?.into())
+    }
+
+    fn backward(&self, ctx: &Backward<'_>, grad_out: &[Option<Var>]) -> Result<Vec<Option<Var>>> {
+        Ok(vec![Some(ctx.grad(grad_out, 0)?.mul_scalar(self.value)?)])
+    }
+}
+
+impl Var {
+    /// Each element times a number: `x · value`.
+    ///
+    /// # Shapes
+    /// Any; the result has the same.
+    ///
+    /// # Numerics
+    /// The number is rounded to the dtype first, then one rounding. f32 or f64.
+    ///
+    /// # Gradient
+    /// `grad_out · value`. Saves nothing.
+    ///
+    /// # Errors
+    /// [`crate::Error::DType`] if not f32 or f64.
+    ///
+    /// # Example
+    /// ```
+    /// # use gradus_autograd::{Tensor, Var};
+    /// let x = Var::from(Tensor::from_slice(&[1.0_f32, -2.0], [2])?);
+    /// assert_eq!(x.mul_scalar(0.5)?.tensor().to_vec::<f32>()?, [0.5, -1.0]);
+    /// # Ok::<(), gradus_autograd::Error>(())
+    /// ```
+    ///
+    /// As `torch.mul` with a number.
+    pub fn mul_scalar(&self, value: f64) -> Result<Self> {
+        apply(MulScalar { value }, &[self])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::ops::support::testing::*;
+
+    #[test]
+    fn forward_matches_reference() {
+        check_map(|x| x.mul_scalar(0.7), &BOTH_SIGNS, |x| x * 0.7);
+    }
+
+    #[test]
+    fn gradient_matches_finite_difference() {
+        check_gradient(|v| v[0].mul_scalar(0.7), &[tensor(&BOTH_SIGNS, [2, 3])]);
+    }
+
+    #[test]
+    fn accepts_strided_views() {
+        check_map_layouts(|x| x.mul_scalar(0.7), &BOTH_SIGNS);
+    }
+
+    #[test]
+    fn rejects_integers() {
+        check_rejects_integers(|x| x.mul_scalar(0.7));
+    }
+}

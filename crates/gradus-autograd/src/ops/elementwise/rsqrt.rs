@@ -1,0 +1,82 @@
+//! Reciprocal square roots.
+
+use gradus_linalg::Float;
+
+use crate::ops::support::unary::{Function, Keeps, chain, chain_var, unary};
+use crate::{Result, Var};
+
+#[derive(Clone, Copy, Debug)]
+struct Rsqrt;
+
+impl Function for Rsqrt {
+    const NAME: &'static str = "rsqrt";
+    const KEEPS: Keeps = Keeps::Output;
+
+    #[inline(always)]
+    fn value<T: Float>(self, x: T) -> T {
+        x.sqrt().recip()
+    }
+
+    #[inline(always)]
+    fn grad<T: Float>(self, grad_out: T, y: T) -> T {
+        chain(grad_out, -T::HALF * y * y * y)
+    }
+
+    fn grad_var(self, grad_out: &Var, y: &Var) -> Result<Var> {
+        chain_var(grad_out, &y.square()?.mul(y)?.mul_scalar(-0.5)?)
+    }
+}
+
+impl Var {
+    /// The reciprocal square root of each element: `1 / √x`.
+    ///
+    /// # Shapes
+    /// Any; the result has the same.
+    ///
+    /// # Numerics
+    /// Two roundings; ∞ at 0, NaN below. f32 or f64.
+    ///
+    /// # Gradient
+    /// `-grad_out · y³ / 2`. A zero `grad_out` stays 0 where the derivative is infinite. Saves the output.
+    ///
+    /// # Errors
+    /// [`crate::Error::DType`] if not f32 or f64.
+    ///
+    /// # Example
+    /// ```
+    /// # use gradus_autograd::{Tensor, Var};
+    /// let x = Var::from(Tensor::from_slice(&[4.0_f64, 0.25], [2])?);
+    /// assert_eq!(x.rsqrt()?.tensor().to_vec::<f64>()?, [0.5, 2.0]);
+    /// # Ok::<(), gradus_autograd::Error>(())
+    /// ```
+    ///
+    /// As `torch.rsqrt`.
+    pub fn rsqrt(&self) -> Result<Self> {
+        unary(Rsqrt, self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::ops::support::testing::*;
+
+    #[test]
+    fn forward_matches_reference() {
+        check_map(|x| x.rsqrt(), &POSITIVE, |x| 1.0 / x.sqrt());
+    }
+
+    #[test]
+    fn gradient_matches_finite_difference() {
+        check_gradient(|v| v[0].rsqrt(), &[tensor(&POSITIVE, [2, 3])]);
+    }
+
+    #[test]
+    fn accepts_strided_views() {
+        check_map_layouts(|x| x.rsqrt(), &POSITIVE);
+    }
+
+    #[test]
+    fn rejects_integers() {
+        check_rejects_integers(|x| x.rsqrt());
+    }
+}

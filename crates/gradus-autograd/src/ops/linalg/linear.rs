@@ -1,0 +1,235 @@
+//! The linear layer's product: a matrix product with the weight transposed and the bias added in one pass.
+
+use gradus_linalg::Float;
+use gradus_linalg::gemm::{Accum, MatMut, MatRef, gemm, gemm_bias};
+use gradus_tensor::{Error, Result, Shape, Tensor};
+
+use super::matmul::rows;
+use crate::ops::support::{same_dtype, with_float};
+use crate::{Backward, Op, Outputs, Saves, Stats, Var, apply};
+
+/// Inputs: x `(…, I)`, weight `(O, I)`, and maybe bias `(O,)`.
+#[derive(Debug)]
+struct Linear;
+
+fn validate(inputs: &[&Tensor]) -> Result<Shape> {
+    let (x, weight) = (inputs[0], inputs[1]);
+    let [outputs, features] = weight.shape().to_array("linear")?;
+    same_dtype("linear", x, weight)?;
+    let mismatch = |rhs: &Tensor, rule| Error::ShapeMismatch {
+        op: "linear",
+        lhs: *x.shape(),
+        rhs: *rhs.shape(),
+        rule,
+    };
+    let Some((&last, before)) = x.dims().split_last() else {
+        return Err(Error::Rank {
+            op: "linear",
+            expected: 1,
+            got: *x.shape(),
+        });
+    };
+    if last != features {
+        return Err(mismatch(
+            weight,
+            "the last dim of the input must equal that of the weight (out, in)",
+        ));
+    }
+    if let Some(bias) = inputs.get(2) {
+        same_dtype("linear", x, bias)?;
+        if *bias.shape() != [outputs] {
+            return Err(Error::ShapeMismatch {
+                op: "linear",
+                lhs: *weight.shape(),
+                rhs: *bias.shape(),
+                rule: "the bias has one element for each row of the weight",
+            });
+        }
+    }
+    Shape::new(&[before, &[outputs]].concat())
+}
+
+/// A tensor of rank 2 as an operand, read as it lies.
+fn matrix<T: Float>(x: &Tensor) -> Result<MatRef<'_, T>> {
+    let view = x.view::<T>()?;
+    let (dims, strides) = (
+        x.shape().to_array("linear")?,
+        [x.strides()[0], x.strides()[1]],
+    );
+    Ok(MatRef::new(view.data(), view.offset(), dims, strides))
+}
+
+fn forward<T: Float>(inputs: &[&Tensor], shape: Shape) -> Result<Tensor> {
+    let (x, weight) = (inputs[0], inputs[1]);
+    let [outputs, features] = weight.shape().to_array("linear")?;
+    let count = shape.dims()[..shape.rank() - 1].iter().product();
+    let x = x.reshape([count, features])?;
+    let (x, weight) = (matrix::<T>(&x)?, matrix::<T>(weight)?.transpose());
+    let bias = inputs.get(2).map(|bias| bias.contiguous()).transpose()?;
+    Tensor::try_build(shape, |dst: &mut [T]| {
+        let dst = MatMut::row_major(dst, count, outputs);
+        match &bias {
+            Some(bias) => gemm_bias(dst, x, weight, bias.as_slice::<T>()?),
+            None => gemm(dst, Accum::Replace, x, weight),
+        }
+        Ok(())
+    })
+}
+
+impl Op for Linear {
+    fn name(&self) -> &'static str {
+        "linear"
+    }
+
+    fn saves(&self) -> Saves {
+        Saves::inputs(&[0, 1])
+    }
+
+    fn forward(&self, inputs: &[&Tensor], _stats: &mut Stats) -> Result<Outputs> {
+        let shape = validate(inputs)?;
+        with_float!(inputs[0].dtype(), self.name(), T => Ok(forward::<T>(inputs, shape)?.into()))
+    }
+
+    fn backward(&self, ctx: &Backward<'_>, grad_out: &[Option<Var>]) -> Result<Vec<Option<Var>>> {
+        let grad = ctx.grad(grad_out, 0)?;
+        let tall = rows(&grad)?;
+        let x = || tall.matmul(&ctx.input(1)?)?.reshape(ctx.input_shape(0));
+        let weight = || tall.transpose(0, 1)?.matmul(&rows(&ctx.input(0)?)?);
+        let mut grads = vec![
+            ctx.needs(0).then(x).transpose()?,
+            ctx.needs(1).then(weight).transpose()?,
+        ];
+        if ctx.input_count() == 3 {
+            grads.push(ctx.needs(2).then(|| tall.sum(&[0], false)).transpose()?);
+        }
+        Ok(grads)
+    }
+}
+
+impl Var {
+    /// The linear layer: `self · weightᵀ + bias`.
+    ///
+    /// # Shapes
+    /// `self` is `(…, I)`, `weight` `(O, I)` as PyTorch stores it, `bias` `(O,)`; the result is `(…, O)`.
+    ///
+    /// # Numerics
+    /// As [`Var::matmul`]; the bias is added while a part of the product is in the cache. f32 or f64, all alike.
+    ///
+    /// # Gradient
+    /// `grad_out · weight`, `grad_outᵀ · self` and the sum of `grad_out` over all but the last dim. Saves input and weight.
+    ///
+    /// # Errors
+    /// [`Error::Rank`] if `self` is of rank 0 or `weight` is no matrix; [`Error::ShapeMismatch`] if `I` differs or the bias
+    /// is not `(O,)`; [`Error::DTypeMismatch`]; [`Error::DType`] if not f32 or f64.
+    ///
+    /// # Example
+    /// ```
+    /// # use gradus_autograd::{Tensor, Var};
+    /// let x = Var::from(Tensor::from_slice(&[1.0_f32, 2.0], [1, 2])?);
+    /// let weight = Var::from(Tensor::from_slice(&[1.0_f32, 0.0, 0.0, 1.0, 1.0, 1.0], [3, 2])?);
+    /// let bias = Var::from(Tensor::from_slice(&[10.0_f32, 20.0, 30.0], [3])?);
+    /// assert_eq!(x.linear(&weight, Some(&bias))?.tensor().to_vec::<f32>()?, [11.0, 22.0, 33.0]);
+    /// # Ok::<(), gradus_autograd::Error>(())
+    /// ```
+    ///
+    /// As `torch.nn.functional.linear`.
+    pub fn linear(&self, weight: &Self, bias: Option<&Self>) -> Result<Self> {
+        match bias {
+            Some(bias) => apply(Linear, &[self, weight, bias]),
+            None => apply(Linear, &[self, weight]),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::ops::support::testing::*;
+    use crate::{Error, Result, Var};
+
+    fn with_bias(v: &[Var]) -> Result<Var> {
+        v[0].linear(&v[1], Some(&v[2]))
+    }
+
+    fn without(v: &[Var]) -> Result<Var> {
+        v[0].linear(&v[1], None)
+    }
+
+    fn inputs(x: &[usize]) -> [crate::Tensor; 3] {
+        [sampled(x, 1), sampled(&[4, 3], 2), sampled(&[4], 3)]
+    }
+
+    #[test]
+    fn forward_matches_reference() {
+        for dims in [&[2, 3][..], &[3], &[2, 2, 3]] {
+            let all = inputs(dims);
+            let [x, weight, bias] = all.clone().map(|x| x.to_vec::<f64>().unwrap());
+            let dot = |x: &[f64], w: &[f64]| x.iter().zip(w).map(|(x, w)| x * w).sum::<f64>();
+            let product: Vec<f64> = x
+                .chunks(3)
+                .flat_map(|x| weight.chunks(3).map(|w| dot(x, w)).collect::<Vec<_>>())
+                .collect();
+            let sum: Vec<f64> = product
+                .iter()
+                .enumerate()
+                .map(|(i, p)| p + bias[i % 4])
+                .collect();
+            check_forward(with_bias, &all, &sum);
+            check_forward(without, &all[..2], &product);
+        }
+    }
+
+    #[test]
+    fn gradient_matches_finite_difference() {
+        for dims in [&[2, 3][..], &[3], &[2, 2, 3]] {
+            check_gradient(with_bias, &inputs(dims));
+            check_gradient(without, &inputs(dims)[..2]);
+        }
+    }
+
+    #[test]
+    fn accepts_strided_views() {
+        for dims in [&[2, 3][..], &[3], &[2, 2, 3]] {
+            check_layouts(with_bias, &inputs(dims));
+            check_layouts(without, &inputs(dims)[..2]);
+        }
+    }
+
+    #[test]
+    fn museum_46_a_batch_of_none() {
+        check_empty(with_bias, &[&[0, 3], &[4, 3], &[4]]);
+        check_empty(with_bias, &[&[2, 0], &[4, 0], &[4]]);
+        check_empty(with_bias, &[&[2, 3], &[0, 3], &[0]]);
+        let bias = [1.0, 2.0, 3.0, 4.0];
+        let y = Var::constant(sampled(&[1, 0], 1)).linear(
+            &Var::constant(sampled(&[4, 0], 1)),
+            Some(&constant(&bias, 4)),
+        );
+        assert_eq!(values(&y.unwrap()), bias);
+    }
+
+    #[test]
+    fn rejects_operands_that_do_not_fit() {
+        let x = |dims: &[usize]| Var::constant(sampled(dims, 1));
+        let (weight, bias) = (x(&[4, 3]), x(&[4]));
+        assert!(matches!(
+            x(&[2, 4]).linear(&weight, None),
+            Err(Error::ShapeMismatch { .. })
+        ));
+        assert!(matches!(
+            x(&[2, 3]).linear(&weight, Some(&x(&[3]))),
+            Err(Error::ShapeMismatch { .. })
+        ));
+        assert!(matches!(
+            x(&[]).linear(&weight, Some(&bias)),
+            Err(Error::Rank { .. })
+        ));
+        assert!(matches!(
+            x(&[2, 3]).linear(&x(&[4, 3, 1]), None),
+            Err(Error::Rank { .. })
+        ));
+        assert!(matches!(
+            integers().linear(&weight, None),
+            Err(Error::DTypeMismatch { .. })
+        ));
+    }
+}

@@ -1,0 +1,264 @@
+//! Negative log-likelihood of class indices. Letters: N rows, C classes.
+
+use gradus_tensor::{DType, Result, Tensor};
+
+use crate::Var;
+use crate::ops::support::classes::{as_rows, class_weights, row_weights};
+use crate::ops::support::loss::Reduction;
+use crate::ops::support::scalar_like;
+
+/// How the rows of a negative log-likelihood count. The defaults are PyTorch's.
+#[derive(Clone, Debug)]
+pub struct NllLossConfig {
+    /// The weight of each class `(C,)`, in the scores' dtype. The mean divides by the weights of the targets. Default: 1.
+    pub weight: Option<Tensor>,
+    /// Rows with this target cost nothing and have no gradient; it may be a class or none. Default -100.
+    pub ignore_index: i64,
+    /// Mean, sum, or one loss a row. Default: the mean.
+    pub reduction: Reduction,
+}
+
+impl Default for NllLossConfig {
+    fn default() -> Self {
+        Self {
+            weight: None,
+            ignore_index: -100,
+            reduction: Reduction::Mean,
+        }
+    }
+}
+
+impl Var {
+    /// The negative log-likelihood of class indices: row `i` with target `t` costs `-w[t] · self[i, t]`.
+    ///
+    /// `self` holds log-probabilities, as [`Var::log_softmax`] gives them. From scores [`Var::cross_entropy`] is faster.
+    ///
+    /// # Shapes
+    /// - `self`: `(N, C)`, `(N, C, …)` with more dims of rows, or `(C,)`
+    /// - `targets`: i64, the same without the dim of classes; each in `0..C`, or `ignore_index`
+    /// - returns rank 0, or the shape of `targets` for [`Reduction::None`]
+    ///
+    /// # Numerics
+    /// What is not a target is not read: NaN and infinities there do not show. If no row counts, the mean is 0 with
+    /// gradient 0, where PyTorch gives NaN. f32 or f64.
+    ///
+    /// # Gradient
+    /// `-g · w[t]` at the targets, divided as the mean was; 0 elsewhere. Keeps the targets.
+    ///
+    /// # Errors
+    /// As [`Var::cross_entropy`], but for the smoothing.
+    ///
+    /// # Example
+    /// ```
+    /// # use gradus_autograd::{Tensor, Var, ops::NllLossConfig};
+    /// let logs = Var::from(Tensor::from_slice(&[-0.5_f32, -2.0, -3.0, -0.25], [2, 2])?);
+    /// let targets = Tensor::from_slice(&[0_i64, 0], [2])?;
+    /// assert_eq!(logs.nll_loss(&targets, &NllLossConfig::default())?.item::<f32>()?, 1.75);
+    /// # Ok::<(), gradus_autograd::Error>(())
+    /// ```
+    ///
+    /// As `torch.nn.functional.nll_loss`.
+    pub fn nll_loss(&self, targets: &Tensor, config: &NllLossConfig) -> Result<Self> {
+        let (op, shape) = ("nll_loss", *targets.shape());
+        let (logs, targets) = as_rows(op, self, targets, config.ignore_index)?;
+        let weight = class_weights(op, config.weight.as_ref(), logs.tensor())?;
+        let targets = targets.as_slice::<i64>()?;
+        let weights = row_weights(targets, weight.as_ref(), config.ignore_index)?;
+        let divisor: f64 = weights.iter().sum();
+        let rows = targets.len();
+        let kept: Vec<bool> = targets.iter().map(|&t| t != config.ignore_index).collect();
+        let places: Vec<i64> = targets
+            .iter()
+            .zip(&kept)
+            .map(|(&t, &kept)| if kept { t } else { 0 })
+            .collect();
+        // A row that is ignored may have no classes to pick from; then all are.
+        let none = scalar_like(self, 0.0)?;
+        let picked = if logs.dims()[1] == 0 {
+            logs.sum(&[1], true)?
+        } else {
+            logs.gather(1, &Tensor::from_slice(&places, [rows, 1])?)?
+        };
+        let picked = picked
+            .reshape([rows])?
+            .where_(&Tensor::from_slice(&kept, [rows])?, &none)?;
+        let factors = Tensor::from_slice(&weights, [rows])?
+            .to_dtype(DType::F64)?
+            .to_dtype(self.dtype())?;
+        let losses = picked.mul(&Self::constant(factors))?.neg()?;
+        match config.reduction {
+            Reduction::None => losses.reshape(shape),
+            Reduction::Sum => losses.sum(&[], false),
+            Reduction::Mean if divisor == 0.0 => losses
+                .where_(&Tensor::zeros([1], DType::Bool)?, &none)?
+                .sum(&[], false),
+            Reduction::Mean => losses.sum(&[], false)?.mul_scalar(1.0 / divisor),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::NllLossConfig;
+    use crate::ops::support::testing::*;
+    use crate::ops::{CrossEntropyConfig, Reduction};
+    use crate::{Error, Result, Tensor, Var};
+
+    const TARGETS: [i64; 4] = [2, 0, -100, 1];
+    const REDUCTIONS: [Reduction; 3] = [Reduction::None, Reduction::Sum, Reduction::Mean];
+
+    fn configs() -> Vec<NllLossConfig> {
+        let weights = [None, Some(tensor(&[0.5, 2.0, 1.25], 3))];
+        let with = |reduction| {
+            weights.clone().map(|weight| NllLossConfig {
+                weight,
+                reduction,
+                ..Default::default()
+            })
+        };
+        REDUCTIONS.into_iter().flat_map(with).collect()
+    }
+
+    fn loss(x: &Var, targets: &Tensor, config: &NllLossConfig) -> Result<Var> {
+        let weight = config
+            .weight
+            .as_ref()
+            .map(|w| w.to_dtype(x.dtype()))
+            .transpose()?;
+        x.nll_loss(
+            targets,
+            &NllLossConfig {
+                weight,
+                ..config.clone()
+            },
+        )
+    }
+
+    #[test]
+    fn forward_matches_reference() {
+        let (x, targets) = (sampled(&[4, 3], 1), tensor(&TARGETS, 4));
+        let elements = x.to_vec::<f64>().unwrap();
+        for config in configs() {
+            let weight = config
+                .weight
+                .as_ref()
+                .map_or(vec![1.0; 3], |w| w.to_vec().unwrap());
+            let at = |(i, &t): (usize, &i64)| {
+                usize::try_from(t).map_or((0.0, 0.0), |t| {
+                    (-weight[t] * elements[3 * i + t], weight[t])
+                })
+            };
+            let (losses, weights): (Vec<f64>, Vec<f64>) =
+                TARGETS.iter().enumerate().map(at).unzip();
+            let sum: f64 = losses.iter().sum();
+            let want = match config.reduction {
+                Reduction::None => losses,
+                Reduction::Sum => vec![sum],
+                Reduction::Mean => vec![sum / weights.iter().sum::<f64>()],
+            };
+            check_forward(
+                |v| loss(&v[0], &targets, &config),
+                std::slice::from_ref(&x),
+                &want,
+            );
+        }
+    }
+
+    #[test]
+    fn is_the_second_half_of_cross_entropy() {
+        let (x, targets) = (
+            Var::constant(sampled(&[2, 3, 2], 1)),
+            tensor(&TARGETS, [2, 2]),
+        );
+        for config in configs() {
+            let NllLossConfig {
+                weight,
+                ignore_index,
+                reduction,
+            } = config.clone();
+            let whole = CrossEntropyConfig {
+                weight,
+                ignore_index,
+                reduction,
+                label_smoothing: 0.0,
+            };
+            let got = x
+                .log_softmax(1)
+                .unwrap()
+                .nll_loss(&targets, &config)
+                .unwrap();
+            let want = x.cross_entropy(&targets, &whole).unwrap();
+            assert_eq!(got.dims(), want.dims());
+            gradus_testing::check_close("loss", &values(&got), &values(&want), 1e-13, 1e-14);
+        }
+    }
+
+    #[test]
+    fn gradient_matches_finite_difference() {
+        let targets = tensor(&TARGETS, 4);
+        for config in configs() {
+            check_gradient(
+                |v| loss(&v[0], &targets, &config)?.square(),
+                &[sampled(&[4, 3], 1)],
+            );
+        }
+    }
+
+    #[test]
+    fn accepts_strided_views() {
+        for config in configs() {
+            for (_, targets) in layouts(&tensor(&TARGETS, 4), -100_i64) {
+                check_layouts(|v| loss(&v[0], &targets, &config), &[sampled(&[4, 3], 1)]);
+            }
+        }
+        let none = tensor::<i64>(&[], 0);
+        check_empty(
+            |v| loss(&v[0], &none, &NllLossConfig::default()),
+            &[&[0, 3]],
+        );
+    }
+
+    #[test]
+    fn museum_24_all_targets_ignored() {
+        for reduction in REDUCTIONS {
+            let x = leaf(&[1.0, f64::NAN, 3.0, f64::INFINITY], [2, 2]);
+            let config = NllLossConfig {
+                reduction,
+                ..Default::default()
+            };
+            let y = x.nll_loss(&tensor(&[-100_i64, -100], 2), &config).unwrap();
+            assert!(values(&y).iter().all(|&l| l == 0.0), "{reduction:?} {y}");
+            let grads = y
+                .backward_with(&Var::constant(Tensor::ones(y.shape(), y.dtype()).unwrap()))
+                .unwrap();
+            assert_eq!(
+                grads.get_var(&x).unwrap().to_vec::<f64>().unwrap(),
+                [0.0; 4]
+            );
+        }
+    }
+
+    #[test]
+    fn rejects_what_does_not_fit() {
+        let x = constant(&BOTH_SIGNS, [2, 3]);
+        let config = NllLossConfig::default();
+        let got = x.nll_loss(&tensor(&[0_i64, -4], 2), &config).unwrap_err();
+        assert_eq!(
+            got,
+            Error::IndexOutOfRange {
+                op: "nll_loss",
+                position: 1,
+                index: -4,
+                len: 3
+            }
+        );
+        assert!(matches!(
+            x.nll_loss(&tensor(&[0_i64; 3], 3), &config),
+            Err(Error::ShapeMismatch { .. })
+        ));
+        assert!(matches!(
+            x.nll_loss(&tensor(&[0.0_f32; 2], 2), &config),
+            Err(Error::DType { .. })
+        ));
+    }
+}

@@ -1,0 +1,124 @@
+//! The largest elements over dims, equal ones sharing the gradient.
+
+use crate::ops::support::extremum::{Extreme, extremum};
+use crate::{Result, Var};
+
+impl Var {
+    /// The largest element over `dims`, or of all if `dims` is empty.
+    ///
+    /// # Shapes
+    /// The reduced dims disappear, or stay with size 1 if `keepdim`.
+    ///
+    /// # Numerics
+    /// Exact; NaN if an element is NaN. f32 or f64.
+    ///
+    /// # Gradient
+    /// `grad_out`, shared in equal parts by all elements that equal the result (the NaN ones if it is NaN).
+    /// [`Var::max_dim`] gives all of it to the first. Saves input and output.
+    ///
+    /// # Errors
+    /// [`crate::Error::Axis`] if a dim is outside or repeated; [`crate::Error::Argument`] if there are no elements to choose
+    /// from; [`crate::Error::DType`] if not f32 or f64.
+    ///
+    /// # Example
+    /// ```
+    /// # use gradus_autograd::{Tensor, Var};
+    /// let x = Var::from(Tensor::from_slice(&[1.0_f32, 2.0, 4.0, 3.0], [2, 2])?);
+    /// assert_eq!(x.amax(&[1], false)?.tensor().to_vec::<f32>()?, [2.0, 4.0]);
+    /// # Ok::<(), gradus_autograd::Error>(())
+    /// ```
+    ///
+    /// As `torch.amax`, and as `torch.max` without a dim.
+    pub fn amax(&self, dims: &[isize], keepdim: bool) -> Result<Self> {
+        extremum("amax", Extreme::Largest, self, dims, keepdim)
+    }
+
+    /// The largest of all elements: [`Var::amax`] over all dims.
+    ///
+    /// # Errors
+    /// As [`Var::amax`].
+    ///
+    /// As `torch.max` without a dim.
+    pub fn max(&self) -> Result<Self> {
+        self.amax(&[], false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::ops::support::testing::*;
+    use gradus_testing::reference::groups;
+
+    #[test]
+    fn forward_matches_reference() {
+        let x = sampled(&[2, 3, 4], 1);
+        let elements = x.to_vec::<f64>().unwrap();
+        for (dims, axes) in [(&[1][..], &[1][..]), (&[-1, 0], &[0, 2]), (&[], &[0, 1, 2])] {
+            let pick = |g: &Vec<f64>| g.iter().copied().reduce(f64::max).unwrap();
+            let want: Vec<f64> = groups(&[2, 3, 4], &elements, axes)
+                .iter()
+                .map(pick)
+                .collect();
+            check_forward(|v| v[0].amax(dims, false), std::slice::from_ref(&x), &want);
+        }
+    }
+
+    #[test]
+    fn gradient_matches_finite_difference() {
+        for dims in [&[1][..], &[0, 2], &[]] {
+            check_gradient(
+                |v| v[0].amax(dims, false)?.square(),
+                &[sampled(&[2, 3, 2], 1)],
+            );
+            check_gradient(|v| v[0].amax(dims, true), &[sampled(&[2, 3, 2], 1)]);
+        }
+        check_gradient(|v| v[0].max(), &[sampled(&[], 1)]);
+    }
+
+    #[test]
+    fn accepts_strided_views() {
+        check_layouts(|v| v[0].amax(&[1], false), &[sampled(&[3, 4, 2], 1)]);
+        check_layouts(|v| v[0].amax(&[], true), &[sampled(&[3, 4], 1)]);
+        check_empty(|v| v[0].amax(&[1], false), &[&[0, 3]]);
+    }
+
+    #[test]
+    fn museum_19_ties_share_the_gradient_equally() {
+        let x = leaf(&[1.0, 3.0, 3.0, 0.0, 7.0, 2.0, 7.0, 7.0], [2, 4]);
+        let grads = x
+            .amax(&[1], false)
+            .unwrap()
+            .backward_with(&constant(&[1.0, 6.0], 2))
+            .unwrap();
+        let got = grads.get_var(&x).unwrap().to_vec::<f64>().unwrap();
+        assert_eq!(got, [0.0, 0.5, 0.5, 0.0, 2.0, 0.0, 2.0, 2.0]);
+    }
+
+    #[test]
+    fn museum_20_many_ties_are_counted_exactly() {
+        let x = crate::Var::leaf(crate::Tensor::ones([(1 << 16) + 1], crate::DType::F32).unwrap());
+        let grads = x.max().unwrap().backward().unwrap();
+        let got = grads.get_var(&x).unwrap().to_vec::<f32>().unwrap();
+        assert!(got.iter().all(|&g| g == 1.0 / 65_537.0));
+    }
+
+    #[test]
+    fn museum_54_nan_wins_and_takes_the_gradient() {
+        let x = leaf(&[1.0, f64::NAN, 3.0], 3);
+        let y = x.max().unwrap();
+        assert!(y.item::<f64>().unwrap().is_nan());
+        let grads = y.backward().unwrap();
+        assert_eq!(
+            grads.get_var(&x).unwrap().to_vec::<f64>().unwrap(),
+            [0.0, 1.0, 0.0]
+        );
+    }
+
+    #[test]
+    fn rejects_no_elements() {
+        let got = sampled(&[0, 3], 1);
+        let got = crate::Var::constant(got).amax(&[0], false);
+        assert!(matches!(got, Err(crate::Error::Argument { .. })), "{got:?}");
+        check_rejects_integers(|x| x.max());
+    }
+}

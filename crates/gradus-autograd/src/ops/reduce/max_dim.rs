@@ -1,0 +1,111 @@
+//! The largest element along a dim with its index, the first of equal ones.
+
+use crate::ops::support::extremum::refuse_nothing;
+use crate::{Result, Tensor, Var};
+
+impl Var {
+    /// The largest element along `dim` and its index, an i64 tensor.
+    ///
+    /// # Shapes
+    /// `dim` disappears from both, or stays with size 1 if `keepdim`.
+    ///
+    /// # Numerics
+    /// Exact. Of equal elements the first is taken, and the first NaN before all numbers. f32 or f64.
+    ///
+    /// # Gradient
+    /// All of `grad_out` to the element at the index; [`Var::amax`] shares it among equal ones. Saves the indices.
+    ///
+    /// # Errors
+    /// [`crate::Error::Axis`] if `dim` is outside; [`crate::Error::Argument`] if it has no elements to choose from;
+    /// [`crate::Error::DType`] if not f32 or f64.
+    ///
+    /// # Example
+    /// ```
+    /// # use gradus_autograd::{Tensor, Var};
+    /// let x = Var::from(Tensor::from_slice(&[1.0_f32, 2.0, 4.0, 3.0], [2, 2])?);
+    /// let (values, indices) = x.max_dim(1, false)?;
+    /// assert_eq!(values.tensor().to_vec::<f32>()?, [2.0, 4.0]);
+    /// assert_eq!(indices.to_vec::<i64>()?, [1, 0]);
+    /// # Ok::<(), gradus_autograd::Error>(())
+    /// ```
+    ///
+    /// As `torch.max` with a dim.
+    pub fn max_dim(&self, dim: isize, keepdim: bool) -> Result<(Self, Tensor)> {
+        let axis = self.shape().axis("max_dim", dim)?;
+        refuse_nothing("max_dim", self.shape(), &[axis])?;
+        let indices = self.argmax(Some(dim), true)?;
+        let values = self.gather(dim, &indices)?;
+        if keepdim {
+            return Ok((values, indices));
+        }
+        Ok((values.squeeze(dim)?, indices.squeeze(dim)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::ops::support::testing::*;
+    use gradus_testing::reference::groups;
+
+    #[test]
+    fn forward_matches_reference() {
+        let x = sampled(&[2, 3, 4], 1);
+        let elements = x.to_vec::<f64>().unwrap();
+        for (dim, axis) in [(1, 1), (-1, 2), (0, 0)] {
+            let pick = |g: &Vec<f64>| g.iter().copied().reduce(f64::max).unwrap();
+            let want: Vec<f64> = groups(&[2, 3, 4], &elements, &[axis])
+                .iter()
+                .map(pick)
+                .collect();
+            check_forward(
+                |v| Ok(v[0].max_dim(dim, false)?.0),
+                std::slice::from_ref(&x),
+                &want,
+            );
+            let (values, indices) = crate::Var::constant(x.clone()).max_dim(dim, true).unwrap();
+            assert_eq!(values.dims(), indices.dims());
+            assert_eq!(values.dims()[axis], 1);
+        }
+    }
+
+    #[test]
+    fn gradient_matches_finite_difference() {
+        for dim in [0, 1, -1] {
+            check_gradient(
+                |v| v[0].max_dim(dim, false)?.0.square(),
+                &[sampled(&[2, 3, 2], 1)],
+            );
+        }
+    }
+
+    #[test]
+    fn accepts_strided_views() {
+        check_layouts(|v| Ok(v[0].max_dim(1, false)?.0), &[sampled(&[3, 4, 2], 1)]);
+        check_empty(|v| Ok(v[0].max_dim(1, false)?.0), &[&[0, 3]]);
+    }
+
+    #[test]
+    fn museum_19_the_first_of_equal_ones_takes_the_gradient() {
+        let x = leaf(&[1.0, 3.0, 3.0], [1, 3]);
+        let (value, index) = x.max_dim(1, false).unwrap();
+        assert_eq!(
+            (value.item::<f64>().unwrap(), index.item::<i64>().unwrap()),
+            (3.0, 1)
+        );
+        let grads = value.backward().unwrap();
+        assert_eq!(
+            grads.get_var(&x).unwrap().to_vec::<f64>().unwrap(),
+            [0.0, 1.0, 0.0]
+        );
+    }
+
+    #[test]
+    fn rejects_no_elements_and_bad_dims() {
+        let x = crate::Var::constant(sampled(&[3, 0], 1));
+        let got = x.max_dim(1, false);
+        assert!(matches!(got, Err(crate::Error::Argument { .. })), "{got:?}");
+        let got = x.max_dim(2, false);
+        assert!(matches!(got, Err(crate::Error::Axis { .. })), "{got:?}");
+        check_rejects_integers(|x| Ok(x.max_dim(0, false)?.0));
+    }
+}
