@@ -278,7 +278,7 @@ impl Args {
     fn check_kind(&self, name: &str, x: &Var, kind: Kind) -> Result<()> {
         use gradus_tensor::DType::{Bool, F32, F64, I64};
         let (fits, expected) = match kind {
-            Kind::Float => (matches!(x.dtype(), F32 | F64), "f32 or f64"),
+            Kind::Float | Kind::Constant => (matches!(x.dtype(), F32 | F64), "f32 or f64"),
             Kind::Index => (x.dtype() == I64, "i64"),
             Kind::Mask => (x.dtype() == Bool, "bool"),
             Kind::Any => (true, "any"),
@@ -528,6 +528,20 @@ impl Args {
             }
         }
         self.inputs.values().flat_map(each).collect()
+    }
+
+    /// The kinds of these tensors, in the same order.
+    pub(super) fn kinds(&self, spec: &OpSpec) -> Vec<Kind> {
+        let kind = |name: &str| {
+            let input = spec.inputs().iter().find(|input| input.name == name);
+            input.map_or(Kind::Any, |input| input.kind)
+        };
+        let count = |input: &Input| match input {
+            Input::One(_) => 1,
+            Input::Many(xs) => xs.len(),
+        };
+        let each = |(name, input)| std::iter::repeat_n(kind(name), count(input));
+        self.inputs().flat_map(each).collect()
     }
 
     /// The same call with other tensors, in the order of [`Args::tensors`].

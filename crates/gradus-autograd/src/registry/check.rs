@@ -7,7 +7,7 @@ use gradus_linalg::threads::with_threads;
 use gradus_tensor::{DType, Error, Result, Shape, Tensor};
 
 use super::draw::Scale;
-use super::{Args, Dense, Draw, OpSpec, layouts};
+use super::{Args, Dense, Draw, Kind, OpSpec, layouts};
 use crate::{GradConfig, GradcheckConfig, Var, grad, gradcheck, gradgradcheck};
 
 /// How much is checked.
@@ -195,8 +195,9 @@ impl<'a> Case<'a> {
     fn new(spec: &'a OpSpec, args: &Args) -> Result<Self> {
         let args = args.clone().bind(spec)?;
         let tensors: Vec<Tensor> = args.tensors().iter().map(|x| x.tensor().clone()).collect();
+        let kinds = args.kinds(spec);
         let floats = (0..tensors.len())
-            .filter(|&i| tensors[i].dtype().is_float())
+            .filter(|&i| tensors[i].dtype().is_float() && kinds[i] != Kind::Constant)
             .collect();
         Ok(Self {
             spec,

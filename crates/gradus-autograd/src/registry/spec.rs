@@ -12,6 +12,8 @@ use crate::Var;
 pub enum Kind {
     /// f32 or f64; a gradient flows to it if the op is differentiable.
     Float,
+    /// f32 or f64, without a gradient: class weights, running statistics.
+    Constant,
     /// i64: indices or counts.
     Index,
     /// bool.
