@@ -17,7 +17,7 @@ const ACCURACY_FLOOR: f64 = 0.80;
 /// One step: its name, and its work, which returns what to repeat at the end.
 type Step = (&'static str, fn(&Project) -> Result<Vec<String>>);
 
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 11] = [
     ("format", |p| {
         quiet(project::run(
             p.cargo().args(["fmt", "--all", "--", "--check"]),
@@ -59,9 +59,23 @@ const STEPS: [Step; 10] = [
             "gradus-cli",
         ])))
     }),
+    ("gradcheck", gradcheck),
     ("main command", main_command),
     ("equal weights", equal_weights),
 ];
+
+/// The README's check of all gradients, on fewer cases than `gradus gradcheck` draws by itself.
+fn gradcheck(project: &Project) -> Result<Vec<String>> {
+    let binary = project.release_binary()?;
+    let lines = run_for_stdout(project.command(binary).args(["gradcheck", "--cases", "3"]))?;
+    let mut checked = 0;
+    for line in lines.lines() {
+        let report: Value = serde_json::from_str(line)?;
+        ensure!(report["ok"] == true, "{line}");
+        checked += 1;
+    }
+    Ok(vec![format!("gradcheck: {checked} ops, all ok")])
+}
 
 pub(crate) fn run_steps(project: &Project, steps: &[Step]) -> Result<()> {
     let began = Instant::now();

@@ -9,18 +9,22 @@ use anyhow::{Result, bail, ensure};
 use std::time::Instant;
 
 /// The scripts, the fast ones first.
-const SCRIPTS: [&str; 3] = [
+const SCRIPTS: [&str; 4] = [
     "safetensors_files.py",
     "tensorboard_events.py",
     "torch_curves.py",
+    "ops.py",
 ];
 /// What the scripts import.
-const MODULES: [&str; 5] = [
+const MODULES: [&str; 7] = [
     "torch",
     "torchvision",
     "safetensors",
     "numpy",
     "tensorboard",
+    // torch.testing, whose samples ops.py replays, imports these
+    "expecttest",
+    "scipy",
 ];
 
 #[derive(clap::Args)]

@@ -8,8 +8,10 @@
 mod bench;
 mod ci;
 mod fixtures;
+mod fuzz;
 mod interop;
 mod layers;
+mod mutants;
 mod project;
 mod python;
 mod test;
@@ -45,6 +47,10 @@ enum Verb {
     Interop(interop::Args),
     /// Writes the committed golden files anew from the generators beside them
     Fixtures(fixtures::Args),
+    /// Plants wrong gradients and sees whether `gradus gradcheck` catches them
+    Mutants(mutants::Args),
+    /// Calls the ops a million times with arbitrary shapes, dtypes and attributes: none may panic
+    Fuzz(fuzz::Args),
     /// Runs the criterion benches, or one of the measurements below
     Bench(bench::Args),
 }
@@ -57,6 +63,8 @@ fn main() -> ExitCode {
         Verb::Layers => layers::run(&project),
         Verb::Interop(args) => interop::run(&project, &args),
         Verb::Fixtures(args) => fixtures::run(&project, &args),
+        Verb::Mutants(args) => mutants::run(&project, &args),
+        Verb::Fuzz(args) => fuzz::run(&project, &args),
         Verb::Bench(args) => bench::run(&project, &args),
     });
     match done {

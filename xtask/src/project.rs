@@ -43,6 +43,11 @@ impl Project {
         self.command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
     }
 
+    /// Where builds go.
+    pub(crate) fn target_dir(&self) -> PathBuf {
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| self.root.join("target"), PathBuf::from)
+    }
+
     /// Builds `gradus` in release mode and says where the binary is.
     pub(crate) fn release_binary(&self) -> Result<PathBuf> {
         let output = run_for_stdout(self.cargo().args([

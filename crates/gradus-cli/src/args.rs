@@ -45,6 +45,21 @@ Examples:
   gradus data make fashion-mnist-mini fashion   PNG files in fashion/train/<class>/* and fashion/test/<class>/*
   gradus data info fashion                      counts, sizes, mean and standard deviation";
 
+const GRADCHECK_EXAMPLES: &str = "\
+Examples:
+  gradus gradcheck                              every op: reference, gradient, second derivative, layouts, threads
+  gradus gradcheck --op conv2d --cases 100
+  gradus gradcheck | jq -r 'select(.ok | not) | [.op, .error] | @tsv'";
+
+const OP_EXAMPLES: &str = "\
+Examples:
+  gradus op list | jq -r .op
+  gradus op run cumsum --attrs '{\"dim\": 0}' --inputs in.safetensors --output out.safetensors
+
+The file of inputs has one tensor for each input of the op, by its name (`x`, `y`, …); the tensors of a list are
+`tensors.0`, `tensors.1`, …. The results are `out`, or `out.0`, `out.1`, … of an op with several. With --grad the inputs
+also hold `grad_out` (or `grad_out.0`, …), and `grad.<input>` is written for every float input.";
+
 const COMPLETIONS_EXAMPLES: &str = "\
 Examples:
   gradus completions bash > ~/.local/share/bash-completion/completions/gradus
@@ -76,6 +91,12 @@ pub(crate) enum Command {
     /// List, write and describe data sets
     #[command(subcommand, after_help = DATA_EXAMPLES)]
     Data(DataCommand),
+    /// Check the gradients of all ops against finite differences, one JSON line each
+    #[command(after_help = GRADCHECK_EXAMPLES)]
+    Gradcheck(GradcheckArgs),
+    /// List the ops, or run one on tensors from a file
+    #[command(subcommand, after_help = OP_EXAMPLES)]
+    Op(OpCommand),
     /// Print the default configuration as TOML, every key explained
     Config(ConfigArgs),
     /// Print a completion script for a shell
@@ -277,6 +298,56 @@ pub(crate) enum DataCommand {
         #[arg(long)]
         json: bool,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GradcheckArgs {
+    /// Only this op; can be repeated
+    #[arg(long, value_name = "NAME")]
+    pub(crate) op: Vec<String>,
+    /// Cases to draw for each op
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = at_least_one)]
+    pub(crate) cases: usize,
+    /// Seed that they are drawn from
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Accepted because the other commands have it: the output is JSON anyway
+    #[arg(long, hide = true)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum OpCommand {
+    /// The registry: one JSON line an op
+    List {
+        /// Accepted because the other commands have it: the output is JSON anyway
+        #[arg(long, hide = true)]
+        json: bool,
+    },
+    /// Run one op on the tensors of a file
+    Run(OpRunArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OpRunArgs {
+    /// Name of the op
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// Attributes as a JSON object; what is left out has its default
+    #[arg(long, value_name = "JSON", default_value = "{}")]
+    pub(crate) attrs: String,
+    /// Inputs by name
+    #[arg(long, value_name = "IN.safetensors", value_hint = ValueHint::FilePath)]
+    pub(crate) inputs: PathBuf,
+    /// Where the results go
+    #[arg(long, value_name = "OUT.safetensors", value_hint = ValueHint::FilePath)]
+    pub(crate) output: PathBuf,
+    /// Compute the gradients of all float inputs, too
+    #[arg(long)]
+    pub(crate) grad: bool,
+    /// Accepted because the other commands have it: the output is JSON anyway
+    #[arg(long, hide = true)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

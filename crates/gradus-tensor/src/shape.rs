@@ -89,12 +89,14 @@ impl Shape {
             .ok_or(Error::Axis { op, dim, rank })
     }
 
-    /// Dimension numbers, ascending, from ones that may be negative; all of them if `dims` is empty.
+    /// Dimension numbers, ascending, from ones that may be negative; all of them if `dims` is empty. A scalar takes dims 0 and
+    /// -1, as in PyTorch, and has none.
     ///
     /// # Errors
     /// [`Error::Axis`] outside `-rank..rank`, or if one is named twice.
     pub fn axes(&self, op: &'static str, dims: &[isize]) -> Result<Vec<usize>> {
-        if dims.is_empty() {
+        let names_scalar = self.rank() == 0 && matches!(dims, [0 | -1]);
+        if dims.is_empty() || names_scalar {
             return Ok((0..self.rank()).collect());
         }
         let mut named = [false; MAX_RANK];
@@ -296,6 +298,8 @@ mod tests {
         assert_eq!(shape.axes("sum", &[-1, 0]).unwrap(), [0, 2]);
         assert_eq!(shape.axes("sum", &[]).unwrap(), [0, 1, 2]);
         assert!(shape.axes("sum", &[2, -1]).is_err());
+        assert_eq!(Shape::SCALAR.axes("sum", &[-1]).unwrap(), [0; 0]);
+        assert!(Shape::SCALAR.axes("sum", &[1]).is_err());
         assert!(shape.axis("sum", 3).is_err() && shape.axis("sum", -4).is_err());
         assert_eq!(shape.reduced(&[1], true), [2, 1, 4]);
         assert_eq!(shape.reduced(&[0, 2], false), [3]);

@@ -2,18 +2,6 @@
 
 use gradus_tensor::{DType, Result, Tensor};
 
-/// The layouts that every input of every op is given in.
-pub(super) const NAMES: [&str; 8] = [
-    "contiguous",
-    "transposed",
-    "offset",
-    "stepped",
-    "negative stride",
-    "expanded",
-    "zero-size",
-    "rank 0",
-];
-
 /// Views with the values of `x` (the expanded ones repeat its first part), in memory that holds other values around them.
 pub(super) fn strided(x: &Tensor) -> Result<Vec<(&'static str, Tensor)>> {
     let filler = Tensor::constant((), x.dtype(), filler_of(x.dtype()))?;

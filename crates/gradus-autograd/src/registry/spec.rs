@@ -22,6 +22,18 @@ pub enum Kind {
     Any,
 }
 
+impl Kind {
+    /// Its name: `float`, `index`, `mask`, `any`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Float => "float",
+            Self::Index => "index",
+            Self::Mask => "mask",
+            Self::Any => "any",
+        }
+    }
+}
+
 /// One input.
 #[derive(Clone, Copy, Debug)]
 pub struct InputSpec {

@@ -4,9 +4,11 @@ mod completions;
 mod config;
 mod data;
 mod eval;
+mod gradcheck;
 mod hash;
 mod inspect;
 mod man;
+mod op;
 mod predict;
 mod train;
 
@@ -25,6 +27,8 @@ pub(crate) fn run(command: Command) -> anyhow::Result<Ending> {
         Command::Inspect(args) => inspect::run(&args),
         Command::Hash(args) => hash::run(&args),
         Command::Data(command) => data::run(&command),
+        Command::Gradcheck(args) => gradcheck::run(&args),
+        Command::Op(command) => op::run(&command),
         Command::Config(args) => config::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),

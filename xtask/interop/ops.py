@@ -1,0 +1,402 @@
+"""Replays PyTorch's own samples (OpInfo of torch.testing) against `gradus op run`: forward and gradient, in f64 and f32.
+
+Every OpInfo whose name is an op of ours, or stands in MAP, is replayed. For each op a line says how many samples passed, were refused
+by us with an error, were outside (a parameter or dtype that our op does not have), and failed. A sample fails if PyTorch computes it and our
+result differs, or if we compute what PyTorch's forward refuses nothing of. An op in DIFFERENT differs on purpose: docs/numerics.md says why.
+"""
+
+import argparse
+import collections
+import concurrent.futures
+import inspect
+import json
+import pathlib
+import subprocess
+import sys
+import warnings
+
+import safetensors.torch
+import torch
+from torch.testing._internal.common_methods_invocations import op_db
+
+warnings.filterwarnings("ignore")
+
+# OpInfo -> our op, where names differ. None: another function under a name of ours, or one whose results cannot be compared.
+MAP = {
+    "max:reduction_with_dim": "max_dim",
+    "max:reduction_no_dim": "max",
+    "max:binary": "maximum",
+    "min:reduction_with_dim": "min_dim",
+    "min:reduction_no_dim": "min",
+    "min:binary": "minimum",
+    "true_divide": "div",
+    "broadcast_to": "expand",
+    "nn.functional.logsigmoid": "log_sigmoid",
+    "nn.functional.unfold": "unfold",
+    "unfold": "unfold_copy",
+    "unfold_copy": "unfold_copy",
+    "mm": "matmul",
+    "mv": "matmul",
+    "linalg.vector_norm": "norm",
+    "linalg.diagonal": "diagonal",
+    "pinverse": "pinv",
+    "norm": None,  # torch.norm is deprecated; linalg.vector_norm stands for it
+    "norm:fro": None,
+    "norm:nuc": None,
+    "norm:inf": None,
+    "linalg.norm": None,
+    "nn.functional.pad:constant": "pad",
+    "t": None,
+    "split_with_sizes": "split",
+    "nn.functional.scaled_dot_product_attention": "scaled_dot_product_attention",
+    "nn.functional.interpolate:nearest": "interpolate",
+    # random: masks differ from PyTorch's by design
+    "nn.functional.dropout": None,
+    "nn.functional.dropout2d": None,
+    "nn.functional.dropout3d": None,
+    "nn.functional.alpha_dropout": None,
+    "nn.functional.feature_alpha_dropout:with_train": None,
+    "nn.functional.feature_alpha_dropout:without_train": None,
+}
+
+# PyTorch's parameter -> ours, where the names differ.
+RENAMED = {
+    "svd": {},
+    "*": {
+        "self": "x",
+        "input": "x",
+        "other": "y",
+        "tensors": "tensors",
+        "source": "src",
+        "exponent": "y",
+        "A": "x",
+        "B": "y",
+        "LU": "x",
+        "vec2": "y",
+        "mat2": "y",
+        "tensor": "y",
+        "condition": "condition",
+    },
+}
+
+# Outputs that are unique and compared; the others differ in sign or choice.
+OUTPUTS = {"svd": [1], "eigh": [0], "mode": [0], "median_dim": [0], "kthvalue": [0], "lstsq": [0]}
+
+# Relative tolerance in f64 where the condition of the op costs digits; f32 is scaled alike.
+CONDITION = {
+    "cholesky": 1e-9,
+    "inv": 1e-9,
+    "pinv": 1e-8,
+    "solve": 1e-9,
+    "lstsq": 1e-8,
+    "svd": 1e-8,
+    "svdvals": 1e-9,
+    "eigh": 1e-8,
+    "eigvalsh": 1e-9,
+    "qr": 1e-8,
+    "det": 1e-9,
+    "slogdet": 1e-9,
+    "matrix_exp": 1e-9,
+}
+F64 = 1e-10
+F32 = 5e-5
+
+# Ops that differ on purpose, with the words of docs/numerics.md's heading that say why.
+DIFFERENT = {}
+
+
+class Outside(Exception):
+    """A parameter or dtype that our op does not have."""
+
+
+def schemas(info):
+    """Parameter names of the function behind an OpInfo, one list for each overload."""
+    found = []
+    try:
+        found.append([p.name for p in inspect.signature(info.op).parameters.values()])
+    except (TypeError, ValueError):
+        pass
+    for name in {info.name.split(".")[-1], info.aten_name or "", info.name.replace(".", "_")}:
+        for schema in torch._C._jit_get_schemas_for_operator(f"aten::{name}"):
+            names = [argument.name for argument in schema.arguments]
+            if "out" not in names and "self.out" not in names:
+                found.append(names)
+    return [names for names in found if not {"args", "kwargs"} & set(names)]
+
+
+def is_tensor_list(value):
+    return isinstance(value, (list, tuple)) and len(value) > 0 and all(isinstance(v, torch.Tensor) for v in value)
+
+
+def named(info, ours, sample):
+    """The sample's arguments under our names."""
+    given = [sample.input, *sample.args]
+    order = [*ours["inputs"], *ours["attrs"]]
+    rename = {**RENAMED["*"], **RENAMED.get(ours["op"], {})}
+
+    def our_name(name):
+        return name if name in order else rename.get(name, name)
+
+    best = None
+    for names in schemas(info):
+        names = [our_name(name) for name in names]
+        if len(given) > len(names) or any(our_name(key) not in names for key in sample.kwargs):
+            continue
+        call = dict(zip(names, given))
+        call.update({our_name(key): value for key, value in sample.kwargs.items()})
+        strangers = [key for key, value in call.items() if key not in order and value is not None]
+        misplaced = [key for key, value in call.items() if isinstance(value, torch.Tensor) and key in ours["attrs"] and value.dim() > 0]
+        rank = (len(strangers) + len(misplaced), len(names))
+        if best is None or rank < best[0]:
+            best = (rank, call, strangers)
+    if best is None:
+        call = dict(zip(order, given))
+        call.update({our_name(key): value for key, value in sample.kwargs.items()})
+        best = (None, call, [key for key in call if key not in order])
+    for key in best[2]:
+        value = best[1].pop(key)
+        # A tensor under a name that we do not know takes our next free input.
+        free = [name for name in ours["inputs"] if name not in best[1]]
+        if (isinstance(value, torch.Tensor) or is_tensor_list(value)) and free:
+            best[1][free[0]] = value
+        else:
+            raise Outside(key)
+    return best[1]
+
+
+WORDS = {float("inf"): "inf", float("-inf"): "-inf"}
+
+
+def plain(value):
+    """An attribute as JSON."""
+    if isinstance(value, torch.Tensor):
+        return plain(value.item()) if value.dim() == 0 else [plain(v) for v in value.tolist()]
+    if isinstance(value, float):
+        return "nan" if value != value else WORDS.get(value, value)
+    if isinstance(value, (bool, int, str)) or value is None:
+        return value
+    if isinstance(value, (list, tuple, torch.Size)):
+        return [plain(v) for v in value]
+    if isinstance(value, (torch.dtype, torch.memory_format, torch.layout, complex, slice)):
+        raise Outside(str(value))
+    raise Outside(type(value).__name__)
+
+
+def prepare(ours, call, dtype):
+    """Tensors by file name, attributes."""
+    tensors, attrs = {}, {}
+    for name, value in call.items():
+        if name in ours["attrs"]:
+            if isinstance(value, torch.Tensor) and value.dim() > 0 and not ours["attrs"][name]["type"].endswith("[]"):
+                raise Outside(f"a tensor for the number {name}")
+            if value is not None:
+                attrs[name] = plain(value)
+        elif name in ours["lists"]:
+            if isinstance(value, torch.Tensor):
+                value = [value]
+            for i, item in enumerate(value):
+                tensors[f"{name}.{i}"] = item
+        elif isinstance(value, torch.Tensor):
+            tensors[name] = value
+        elif isinstance(value, bool):
+            tensors[name] = torch.tensor(value)
+        elif isinstance(value, (int, float)):
+            tensors[name] = torch.tensor(float(value), dtype=dtype)
+        elif value is not None:
+            raise Outside(f"{name}: {type(value).__name__}")
+    kept = {}
+    for name, tensor in tensors.items():
+        if tensor.is_sparse or tensor.layout != torch.strided or tensor.dtype.is_complex:
+            raise Outside(str(tensor.layout))
+        index = ours["kinds"][name.rsplit(".", 1)[0] if name not in ours["kinds"] else name] == "index"
+        if tensor.dtype in (torch.int32, torch.int16, torch.int8) or index and tensor.dtype == torch.uint8:
+            tensor = tensor.to(torch.int64)
+        if tensor.dim() > 8:
+            raise Outside("rank above 8")
+        kept[name] = tensor
+    return kept, attrs
+
+
+def flat(outputs):
+    if isinstance(outputs, torch.Tensor):
+        return [outputs]
+    return [out for out in outputs if isinstance(out, torch.Tensor)]
+
+
+def differs(got, want, tolerance):
+    """What is different, or None."""
+    if got.shape != want.shape:
+        return f"shape {tuple(got.shape)}, PyTorch {tuple(want.shape)}"
+    got, want = got.detach().double(), want.detach().double()
+    if got.numel() == 0:
+        return None
+    same = (got == want) | (got.isnan() & want.isnan())
+    finite = want[want.isfinite()].abs()
+    scale = 1.0 + (finite.max().item() if finite.numel() else 0.0)
+    near = (got - want).abs() <= tolerance * scale
+    bad = ~(same | near)
+    if bad.any():
+        at = bad.nonzero()[0].tolist()
+        return f"at {at}: {got[tuple(at)].item()!r}, PyTorch {want[tuple(at)].item()!r}; {int(bad.sum())} of {bad.numel()} differ"
+    return None
+
+
+class Replay:
+    def __init__(self, binary, work):
+        self.binary, self.work = binary, work
+        done = subprocess.run([binary, "op", "list", "--json"], capture_output=True, text=True, check=True)
+        self.ops = {line["op"]: line for line in map(json.loads, done.stdout.splitlines())}
+
+    def ours(self, info):
+        full = info.name + (":" + info.variant_test_name if info.variant_test_name else "")
+        if full in MAP:
+            name = MAP[full]
+        elif info.name in MAP:
+            name = MAP[info.name]
+        else:
+            name = info.name.split(".")[-1]
+            if info.name.split(".")[0] in ("masked", "fft", "special", "signal", "sparse", "_refs"):
+                name = name if info.name.startswith("special.") else None
+        return self.ops.get(name)
+
+    def sample(self, info, ours, sample, dtype, number):
+        """`passed`, or (`refused` | `outside` | `failed`, why)."""
+        try:
+            call = named(info, ours, sample)
+            tensors, attrs = prepare(ours, call, dtype)
+        except Outside as what:
+            return "outside", str(what)
+        def track(value):
+            if isinstance(value, torch.Tensor) and value.dtype.is_floating_point:
+                value = value.detach().clone().requires_grad_(True)
+            return value
+
+        def tracked(value):
+            if is_tensor_list(value):
+                return type(value)(track(v) for v in value)
+            return track(value)
+
+        first = tracked(sample.input)
+        args = [tracked(v) for v in sample.args]
+        kwargs = {key: tracked(v) for key, v in sample.kwargs.items()}
+        copy = type(sample)(first, args=tuple(args), kwargs=kwargs)
+        live, _ = prepare(ours, named(info, ours, copy), dtype)
+        try:
+            outputs = info.op(first, *args, **kwargs)
+        except Exception as error:  # noqa: BLE001: PyTorch refuses its own sample for some dtypes
+            return "outside", f"PyTorch: {error}"
+        outputs = flat(outputs)
+        if any(out.dtype.is_complex for out in outputs):
+            return "outside", "complex result"
+        compared = OUTPUTS.get(ours["op"], list(range(len(outputs))))
+        compared = [i for i in compared if i < len(outputs)]
+        wanted = {name: x for name, x in live.items() if x.requires_grad and x.is_leaf}
+        flowing = {}
+        torch.manual_seed(number)
+        if ours["differentiable"]:
+            for i in compared:
+                if outputs[i].requires_grad and outputs[i].dtype.is_floating_point:
+                    flowing[i] = torch.randn(outputs[i].shape, dtype=torch.float64).to(outputs[i].dtype)
+        folder = self.work / f"{ours['op']}-{number}-{str(dtype)[-2:]}"
+        source, target = folder.with_suffix(".in"), folder.with_suffix(".out")
+        stored = {name: x.detach().contiguous().clone() for name, x in tensors.items()}
+        many = ours["many_outputs"]
+        for i, grad in flowing.items():
+            stored[f"grad_out.{i}" if many else "grad_out"] = grad
+        safetensors.torch.save_file(stored, source)
+        command = [self.binary, "op", "run", ours["op"], "--attrs", json.dumps(attrs), "--inputs", source, "--output", target]
+        if flowing:
+            command.append("--grad")
+        done = subprocess.run([str(c) for c in command], capture_output=True, text=True)
+        try:
+            answer = json.loads(done.stdout)
+        except json.JSONDecodeError:
+            return "failed", f"{attrs}: exit {done.returncode}: {done.stderr[-300:]}"
+        if not answer["ok"]:
+            return "refused", f"{attrs} {[tuple(t.shape) for t in tensors.values()]}: {answer['error']}"
+        got = safetensors.torch.load_file(target)
+        source.unlink()
+        target.unlink()
+        tolerance = CONDITION.get(ours["op"], F64)
+        if dtype == torch.float32:
+            tolerance = F32 * tolerance / F64
+        about = f"{attrs} {({n: tuple(t.shape) for n, t in tensors.items()})}"
+        for i in compared:
+            name = f"out.{i}" if many else "out"
+            if name not in got:
+                return "failed", f"{about}: no {name}"
+            what = differs(got[name], outputs[i], tolerance)
+            if what:
+                return "failed", f"{about}: {name}: {what}"
+        if flowing:
+            found = torch.autograd.grad(
+                [outputs[i] for i in flowing], list(wanted.values()), list(flowing.values()), allow_unused=True
+            )
+            for (name, x), grad in zip(wanted.items(), found):
+                grad = torch.zeros_like(x) if grad is None else grad
+                if f"grad.{name}" not in got:
+                    return "failed", f"{about}: no grad.{name}"
+                what = differs(got[f"grad.{name}"], grad, 10 * tolerance)
+                if what:
+                    return "failed", f"{about}: grad.{name}: {what}"
+        return "passed", ""
+
+    def samples(self, info):
+        for dtype in (torch.float64, torch.float32):
+            if dtype not in info.supported_dtypes("cpu"):
+                continue
+            torch.manual_seed(0)
+            try:
+                for sample in info.sample_inputs("cpu", dtype, requires_grad=False):
+                    yield dtype, sample
+            except Exception as error:  # noqa: BLE001: a generator that needs what this machine lacks
+                print(f"     {info.name}: samples: {error}")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--gradus", type=pathlib.Path, required=True)
+    parser.add_argument("--work", type=pathlib.Path, required=True)
+    parser.add_argument("--op", help="only this op of ours")
+    parser.add_argument("--verbose", action="store_true", help="say why samples were refused or outside")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    replay = Replay(args.gradus, args.work)
+    totals, broken, replayed = collections.Counter(), [], set()
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        for info in op_db:
+            ours = replay.ours(info)
+            if ours is None or (args.op and ours["op"] != args.op):
+                continue
+            jobs = [
+                (str(dtype)[6:], pool.submit(replay.sample, info, ours, sample, dtype, number))
+                for number, (dtype, sample) in enumerate(replay.samples(info))
+            ]
+            results = [(dtype, *job.result()) for dtype, job in jobs]
+            counts = collections.Counter(kind for _, kind, _ in results)
+            totals.update(counts)
+            replayed.add(ours["op"])
+            differs_on_purpose = ours["op"] in DIFFERENT
+            bad = counts["failed"] and not differs_on_purpose
+            full = info.name + (":" + info.variant_test_name if info.variant_test_name else "")
+            numbers = " ".join(f"{kind} {counts[kind]}" for kind in ("passed", "refused", "outside", "failed"))
+            note = f" (differs on purpose: {DIFFERENT[ours['op']]})" if counts["failed"] and differs_on_purpose else ""
+            print(f"{'FAIL' if bad else 'ok  '} {full} -> {ours['op']}: samples {len(results)} {numbers}{note}", flush=True)
+            shown = collections.Counter()
+            for dtype, kind, why in results:
+                if kind == "failed" or (args.verbose and kind != "passed"):
+                    shown[kind] += 1
+                    if shown[kind] <= (5 if args.verbose else 2):
+                        print(f"       {kind} {dtype} {why[:400]}", flush=True)
+            if bad:
+                broken.append(full)
+    missing = sorted(set(replay.ops) - replayed)
+    print(f"ops of ours without OpInfo: {len(missing)}: {' '.join(missing)}")
+    samples = sum(totals.values())
+    print(f"samples {samples}: " + ", ".join(f"{kind} {totals[kind]}" for kind in ("passed", "refused", "outside", "failed")))
+    if broken:
+        print(f"FAIL {len(broken)} OpInfos: {' '.join(broken)}")
+        sys.exit(1)
+
+
+main()
