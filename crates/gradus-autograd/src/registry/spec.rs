@@ -23,12 +23,13 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Its name: `float`, `index`, `mask`, `any`.
+    /// Its name: `float`, `constant`, `index`, `mask`, `any`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Float => "float",
             Self::Index => "index",
             Self::Mask => "mask",
+            Self::Constant => "constant",
             Self::Any => "any",
         }
     }
