@@ -1,43 +1,41 @@
-//! Rule `op-tests`: each file of an op holds the four tests that every op has.
+//! Rule `op-spec`: each file of an op registers it, and its folder lists the registration; the checks follow from that.
 
 use super::Finding;
 use super::lexer::words;
 use super::tree::{RustFile, Tree};
 
 const FOLDER: &str = "crates/gradus-autograd/src/ops/";
-const TESTS: [&str; 3] = [
-    "forward_matches_reference",
-    "gradient_matches_finite_difference",
-    "accepts_strided_views",
-];
 
 pub(crate) fn check(tree: &Tree<'_>, findings: &mut Vec<Finding>) {
-    for file in tree.rust.iter().filter(|file| is_op(&file.path)) {
-        for test in TESTS {
-            if !has_test(file, |name| name == test) {
-                missing(file, test, test, findings);
-            }
+    for file in &tree.rust {
+        let Some((group, op)) = op_of(&file.path) else {
+            continue;
+        };
+        if !names_in_a_row(file, ["fn", "spec"]) {
+            let what = "no `fn spec`: an op is registered in its file (docs/adding-an-op.md)";
+            findings.push(Finding::new(&file.path, 1, "op-spec", op, what.to_owned()));
         }
-        if !has_test(file, |name| name.starts_with("rejects_")) {
-            missing(file, "rejects_", "rejects_<case>", findings);
+        let list = format!("{FOLDER}{group}/mod.rs");
+        let listed = tree
+            .rust
+            .iter()
+            .any(|other| other.path == list && names_in_a_row(other, [op, "spec"]));
+        if !listed {
+            let what = format!("`{op}::spec()` is not in the list of {list}");
+            findings.push(Finding::new(&file.path, 1, "op-spec", op, what));
         }
     }
 }
 
-fn is_op(path: &str) -> bool {
-    path.strip_prefix(FOLDER)
-        .is_some_and(|name| !name.contains('/') && name.ends_with(".rs") && name != "mod.rs")
+/// The folder and the name of an op's file.
+fn op_of(path: &str) -> Option<(&str, &str)> {
+    let (group, file) = path.strip_prefix(FOLDER)?.split_once('/')?;
+    let op = file.strip_suffix(".rs")?;
+    (group != "support" && op != "mod" && !op.contains('/')).then_some((group, op))
 }
 
-/// A function with such a name somewhere in the file's code.
-fn has_test(file: &RustFile, wanted: impl Fn(&str) -> bool) -> bool {
+/// Whether two words follow each other in the file's code.
+fn names_in_a_row(file: &RustFile, wanted: [&str; 2]) -> bool {
     let names: Vec<&str> = words(&file.code).map(|(_, word)| word).collect();
-    names
-        .windows(2)
-        .any(|pair| pair[0] == "fn" && wanted(pair[1]))
-}
-
-fn missing(file: &RustFile, item: &str, test: &str, findings: &mut Vec<Finding>) {
-    let what = format!("no test `{test}`; every op has the four of docs/adding-an-op.md");
-    findings.push(Finding::new(&file.path, 1, "op-tests", item, what));
+    names.windows(2).any(|pair| pair == wanted)
 }

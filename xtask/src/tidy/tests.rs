@@ -5,7 +5,9 @@ use crate::project::Project;
 use std::fs;
 use tempfile::TempDir;
 
-const GOOD_OP: &str = "//! An op.\n#[cfg(test)]\nmod tests {\n    fn forward_matches_reference() {}\n    fn gradient_matches_finite_difference() {}\n    fn accepts_strided_views() {}\n    fn rejects_rank_0() {}\n}\n";
+const GOOD_OP: &str = "//! An op.\npub(super) fn spec() -> OpSpec {\n    OpSpec::new()\n}\n";
+const GOOD_LIST: &str =
+    "//! A group.\npub(crate) fn specs() -> Vec<OpSpec> {\n    vec![add::spec(), mul::spec()]\n}\n";
 
 /// A tree that keeps every rule.
 fn clean() -> TempDir {
@@ -28,7 +30,11 @@ fn clean() -> TempDir {
             "crates/gradus-autograd/src/lib.rs",
             "//! The graph.\n#![forbid(unsafe_code)]\n",
         ),
-        ("crates/gradus-autograd/src/ops/add.rs", GOOD_OP),
+        ("crates/gradus-autograd/src/ops/elementwise/add.rs", GOOD_OP),
+        (
+            "crates/gradus-autograd/src/ops/elementwise/mod.rs",
+            GOOD_LIST,
+        ),
     ];
     for (path, text) in files {
         write(&folder, path, text);
@@ -81,7 +87,7 @@ fn the_tree_is_tidy() {
 #[test]
 fn a_clean_tree_has_no_findings() {
     let (files, findings) = check(clean().path()).unwrap();
-    assert_eq!((files, findings), (9, Vec::new()));
+    assert_eq!((files, findings), (10, Vec::new()));
 }
 
 #[test]
@@ -210,33 +216,20 @@ fn other_crates_forbid_unsafe_code() {
 }
 
 #[test]
-fn each_op_has_its_four_tests() {
-    let op = "crates/gradus-autograd/src/ops/mul.rs";
+fn each_op_is_registered_in_its_file_and_listed_by_its_folder() {
+    let op = "crates/gradus-autograd/src/ops/elementwise/mul.rs";
     check_planted(op, GOOD_OP, &[]);
-    for (name, item) in [
-        ("forward_matches_reference", "forward_matches_reference"),
-        (
-            "gradient_matches_finite_difference",
-            "gradient_matches_finite_difference",
-        ),
-        ("accepts_strided_views", "accepts_strided_views"),
-        ("rejects_rank_0", "rejects_"),
-    ] {
-        let findings = check_planted(op, &GOOD_OP.replace(name, "other"), &[(1, "op-tests")]);
-        assert_eq!(findings[0].item, item);
-        // A name in a comment is no test.
-        check_planted(
-            op,
-            &GOOD_OP.replace(
-                &format!("fn {name}"),
-                &format!("// fn {name}\n    fn other"),
-            ),
-            &[(1, "op-tests")],
-        );
+    // A name in a comment registers nothing.
+    for wrong in ["fn other", "// fn spec\nfn other"] {
+        let findings = check_planted(op, &GOOD_OP.replace("fn spec", wrong), &[(1, "op-spec")]);
+        assert_eq!(findings[0].item, "mul");
     }
+    let unlisted = "crates/gradus-autograd/src/ops/elementwise/sub.rs";
+    let findings = check_planted(unlisted, GOOD_OP, &[(1, "op-spec")]);
+    assert_eq!(findings[0].item, "sub");
     check_planted(
-        "crates/gradus-autograd/src/ops/mod.rs",
-        "//! The ops.\n",
+        "crates/gradus-autograd/src/ops/support/unary.rs",
+        "//! What ops share.\n",
         &[],
     );
 }
@@ -415,24 +408,24 @@ fn links_lead_somewhere() {
 #[test]
 fn an_exception_allows_one_thing_and_must_be_needed() {
     let folder = clean();
-    let op = "crates/gradus-autograd/src/ops/detach.rs";
-    write(&folder, op, &GOOD_OP.replace("rejects_rank_0", "other"));
+    let op = "crates/gradus-autograd/src/ops/elementwise/detach.rs";
+    write(&folder, op, GOOD_OP);
     let entry = |item: &str, reason: &str| {
         format!(
-            "[[allow]]\nrule = \"op-tests\"\npath = \"{op}\"\nitem = \"{item}\"\nreason = \"{reason}\"\n"
+            "[[allow]]\nrule = \"op-spec\"\npath = \"{op}\"\nitem = \"{item}\"\nreason = \"{reason}\"\n"
         )
     };
     write(
         &folder,
         allow::FILE,
-        &entry("rejects_", "takes every tensor there is"),
+        &entry("detach", "a part of another op"),
     );
     assert_eq!(check(folder.path()).unwrap().1, Vec::new());
 
     write(
         &folder,
         allow::FILE,
-        &entry("accepts_strided_views", "takes every tensor there is"),
+        &entry("attach", "a part of another op"),
     );
     let rules: Vec<&str> = check(folder.path())
         .unwrap()
@@ -440,9 +433,9 @@ fn an_exception_allows_one_thing_and_must_be_needed() {
         .iter()
         .map(|finding| finding.rule)
         .collect();
-    assert_eq!(rules, ["op-tests", "unused-exception"]);
+    assert_eq!(rules, ["op-spec", "unused-exception"]);
 
-    write(&folder, allow::FILE, &entry("rejects_", ""));
+    write(&folder, allow::FILE, &entry("detach", ""));
     let error = format!("{:#}", check(folder.path()).unwrap_err());
     assert!(error.contains("reason"), "{error}");
 }

@@ -1,5 +1,6 @@
 //! The program `gradus`, driven from outside in temporary directories.
 //!
+//! - `ops`: the registry of ops from outside
 //! - `usage`: help, versions, exit codes, completions, pages
 //! - `config`: layers of the configuration and their mistakes
 //! - `job`: data, training, scoring, predicting, inspecting, hashing, with the JSON that scripts read
@@ -10,6 +11,7 @@
 mod bad_data;
 mod config;
 mod job;
+mod ops;
 mod program;
 mod repeat;
 mod run_dir;

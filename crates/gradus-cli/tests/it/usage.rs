@@ -5,13 +5,15 @@ use std::process::Stdio;
 
 use crate::program::{command, gradus};
 
-const COMMANDS: [&str; 9] = [
+const COMMANDS: [&str; 11] = [
     "train",
     "eval",
     "predict",
     "inspect",
     "hash",
     "data",
+    "gradcheck",
+    "op",
     "config",
     "completions",
     "man",
