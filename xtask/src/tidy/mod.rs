@@ -7,6 +7,7 @@ mod allow;
 mod code;
 mod docs;
 mod lexer;
+mod museum;
 mod ops;
 mod paths;
 mod size;
@@ -88,6 +89,7 @@ pub(crate) fn check(root: &Path) -> Result<(usize, Vec<Finding>)> {
         code::check,
         paths::check,
         docs::check,
+        museum::check,
     ];
     for rule in rules {
         rule(&tree, &mut findings);

@@ -235,6 +235,34 @@ fn each_op_is_registered_in_its_file_and_listed_by_its_folder() {
 }
 
 #[test]
+fn each_line_of_the_museum_has_a_test_or_waits() {
+    let page = "docs/numerics.md";
+    let waiting: String = (3..=62).map(|line| format!("- {line}: later\n")).collect();
+    let text = format!("# Numerics\n\n## Lines of the bug museum that wait\n\n{waiting}");
+    let folder = clean();
+    write(&folder, page, &text);
+    write(
+        &folder,
+        TENSOR,
+        "//! A.\nfn museum_01_a() {}\nfn museum_02_b() {}\n",
+    );
+    assert_eq!(check(folder.path()).unwrap().1, Vec::new());
+    // One too few, and one too many.
+    write(
+        &folder,
+        TENSOR,
+        "//! A.\nfn museum_01_a() {}\nfn museum_03_b() {}\n",
+    );
+    let items: Vec<String> = check(folder.path())
+        .unwrap()
+        .1
+        .into_iter()
+        .map(|finding| finding.item)
+        .collect();
+    assert_eq!(items, ["2", "3"]);
+}
+
+#[test]
 fn nothing_is_ignored_or_unfinished() {
     check_planted(
         TENSOR,

@@ -98,7 +98,7 @@ fn bytes_are_equal_for_any_workers_and_any_cache() {
 }
 
 #[test]
-fn augmentation_differs_by_epoch_sample_and_seed() {
+fn museum_61_augmentation_differs_by_epoch_sample_and_seed() {
     let bytes = |data: &ImageDataset, index, epoch| {
         data.get(index, epoch).unwrap().x.to_le_bytes().unwrap()
     };

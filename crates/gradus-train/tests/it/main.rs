@@ -1,6 +1,7 @@
-//! What training promises as a whole: no allocations in steady state, the same bits for any number of threads, resume
+//! What training promises as a whole: micro-batches that train as one batch, no allocations in steady state, the same bits for any number of threads, resume
 //! to the bit.
 
+mod accumulate;
 mod resume;
 mod steady_state;
 mod threads;
