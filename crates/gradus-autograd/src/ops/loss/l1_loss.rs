@@ -3,8 +3,12 @@
 use gradus_linalg::Float;
 
 use crate::ops::support::binary::{Function2, binary, slope_a, slope_b};
-use crate::ops::support::loss::{Reduction, reduced};
+use crate::ops::support::loss::{
+    Reduction, draw_distances, draw_weight, reduce_weighted, weighted_mean,
+};
 use crate::ops::support::same_shape;
+use crate::registry::templates::{loss_spec, reduction};
+use crate::registry::{Kind, OpSpec, one};
 use crate::{Result, Var};
 
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +44,8 @@ impl Function2 for L1Loss {
 impl Var {
     /// Absolute error: `|x - target|`, reduced.
     ///
+    /// With a `weight` of each element (their shape, differentiable) the losses are multiplied by it, and the mean divides by the sum of the weights.
+    ///
     /// # Shapes
     /// `self` and `target` alike: they are not broadcast, since a column against a row is nearly always a mistake. The
     /// result has their shape for [`Reduction::None`], else rank 0.
@@ -58,15 +64,46 @@ impl Var {
     /// # use gradus_autograd::{Tensor, Var, ops::Reduction};
     /// let x = Var::from(Tensor::from_slice(&[1.0_f64, 5.0], [2])?);
     /// let target = Var::from(Tensor::from_slice(&[1.5_f64, 2.0], [2])?);
-    /// assert_eq!(x.l1_loss(&target, Reduction::Mean)?.item::<f64>()?, 1.75);
+    /// assert_eq!(x.l1_loss(&target, None, Reduction::Mean)?.item::<f64>()?, 1.75);
     /// # Ok::<(), gradus_autograd::Error>(())
     /// ```
     ///
     /// As `torch.nn.functional.l1_loss`.
-    pub fn l1_loss(&self, target: &Self, reduction: Reduction) -> Result<Self> {
+    pub fn l1_loss(
+        &self,
+        target: &Self,
+        weight: Option<&Self>,
+        reduction: Reduction,
+    ) -> Result<Self> {
         same_shape("l1_loss", self.tensor(), target.tensor())?;
-        reduced(binary(L1Loss, self, target)?, reduction)
+        weighted_mean("l1_loss", binary(L1Loss, self, target)?, weight, reduction)
     }
+}
+
+/// Its registration.
+pub(super) fn spec() -> OpSpec {
+    loss_spec(
+        "l1_loss",
+        |a| {
+            let (x, target) = (a.var("x")?, a.var("target")?);
+            Ok(one(x.l1_loss(
+                target,
+                a.opt_var("weight"),
+                reduction(a)?,
+            )?))
+        },
+        |a| {
+            reduce_weighted(
+                a,
+                a.dense("x")?.zip(&a.dense("target")?, |x, y| (x - y).abs()),
+            )
+        },
+    )
+    .optional("weight", Kind::Float)
+    .draw(|d| {
+        let args = draw_distances(d, &[0.0])?;
+        draw_weight(d, args)
+    })
 }
 
 #[cfg(test)]
@@ -75,24 +112,7 @@ mod tests {
     use crate::ops::support::testing::*;
 
     #[test]
-    fn forward_matches_reference() {
-        check_loss(|x, t, r| x.l1_loss(t, r), |x, t| (x - t).abs());
-    }
-
-    #[test]
-    fn gradient_matches_finite_difference() {
-        check_loss_gradient(|x, t, r| x.l1_loss(t, r));
-    }
-
-    #[test]
-    fn accepts_strided_views() {
-        check_layouts(|v| v[0].l1_loss(&v[1], Reduction::None), &loss_pair());
-        check_layouts(|v| v[0].l1_loss(&v[1], Reduction::Mean), &loss_pair());
-        check_empty(|v| v[0].l1_loss(&v[1], Reduction::Sum), &[&[0, 3], &[0, 3]]);
-    }
-
-    #[test]
     fn rejects_a_target_of_another_shape() {
-        check_rejects_other_shapes(|x, t| x.l1_loss(t, Reduction::Mean));
+        check_rejects_other_shapes(|x, t| x.l1_loss(t, None, Reduction::Mean));
     }
 }

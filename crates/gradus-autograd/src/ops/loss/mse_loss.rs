@@ -3,10 +3,12 @@
 use gradus_linalg::Float;
 
 use crate::ops::support::binary::{Function2, binary};
-use crate::ops::support::loss::{Reduction, reduced};
+use crate::ops::support::loss::{
+    Reduction, draw_pair, draw_weight, reduce_weighted, weighted_mean,
+};
 use crate::ops::support::same_shape;
-use crate::registry::templates::{REDUCTIONS, loss_spec, reduce_losses, reduction};
-use crate::registry::{Args, OpSpec, one};
+use crate::registry::templates::{loss_spec, reduction};
+use crate::registry::{Kind, OpSpec, Values, one};
 use crate::{Result, Var};
 
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +44,8 @@ impl Function2 for MseLoss {
 impl Var {
     /// Squared error: `(x - target)²`, reduced.
     ///
+    /// With a `weight` of each element (their shape, differentiable) the losses are multiplied by it, and the mean divides by the sum of the weights.
+    ///
     /// # Shapes
     /// `self` and `target` alike: they are not broadcast, since a column against a row is nearly always a mistake. The
     /// result has their shape for [`Reduction::None`], else rank 0.
@@ -60,14 +64,24 @@ impl Var {
     /// # use gradus_autograd::{Tensor, Var, ops::Reduction};
     /// let x = Var::from(Tensor::from_slice(&[1.0_f64, 5.0], [2])?);
     /// let target = Var::from(Tensor::from_slice(&[1.5_f64, 2.0], [2])?);
-    /// assert_eq!(x.mse_loss(&target, Reduction::Mean)?.item::<f64>()?, 4.625);
+    /// assert_eq!(x.mse_loss(&target, None, Reduction::Mean)?.item::<f64>()?, 4.625);
     /// # Ok::<(), gradus_autograd::Error>(())
     /// ```
     ///
     /// As `torch.nn.functional.mse_loss`.
-    pub fn mse_loss(&self, target: &Self, reduction: Reduction) -> Result<Self> {
+    pub fn mse_loss(
+        &self,
+        target: &Self,
+        weight: Option<&Self>,
+        reduction: Reduction,
+    ) -> Result<Self> {
         same_shape("mse_loss", self.tensor(), target.tensor())?;
-        reduced(binary(MseLoss, self, target)?, reduction)
+        weighted_mean(
+            "mse_loss",
+            binary(MseLoss, self, target)?,
+            weight,
+            reduction,
+        )
     }
 }
 
@@ -77,22 +91,24 @@ pub(super) fn spec() -> OpSpec {
         "mse_loss",
         |a| {
             let (x, target) = (a.var("x")?, a.var("target")?);
-            Ok(one(x.mse_loss(target, reduction(a)?)?))
+            Ok(one(x.mse_loss(
+                target,
+                a.opt_var("weight"),
+                reduction(a)?,
+            )?))
         },
         |a| {
-            reduce_losses(
+            reduce_weighted(
                 a,
                 a.dense("x")?
                     .zip(&a.dense("target")?, |x, y| (x - y).powi(2)),
             )
         },
     )
+    .optional("weight", Kind::Float)
     .draw(|d| {
-        let dims = d.any_shape();
-        Ok(Args::new()
-            .with("x", d.reals(&dims)?)
-            .with("target", d.reals(&dims)?)
-            .attr("reduction", d.pick(REDUCTIONS)))
+        let args = draw_pair(d, Values::REAL, Values::REAL)?;
+        draw_weight(d, args)
     })
 }
 
@@ -102,27 +118,7 @@ mod tests {
     use crate::ops::support::testing::*;
 
     #[test]
-    fn forward_matches_reference() {
-        check_loss(|x, t, r| x.mse_loss(t, r), |x, t| (x - t).powi(2));
-    }
-
-    #[test]
-    fn gradient_matches_finite_difference() {
-        check_loss_gradient(|x, t, r| x.mse_loss(t, r));
-    }
-
-    #[test]
-    fn accepts_strided_views() {
-        check_layouts(|v| v[0].mse_loss(&v[1], Reduction::None), &loss_pair());
-        check_layouts(|v| v[0].mse_loss(&v[1], Reduction::Mean), &loss_pair());
-        check_empty(
-            |v| v[0].mse_loss(&v[1], Reduction::Sum),
-            &[&[0, 3], &[0, 3]],
-        );
-    }
-
-    #[test]
     fn rejects_a_target_of_another_shape() {
-        check_rejects_other_shapes(|x, t| x.mse_loss(t, Reduction::Mean));
+        check_rejects_other_shapes(|x, t| x.mse_loss(t, None, Reduction::Mean));
     }
 }

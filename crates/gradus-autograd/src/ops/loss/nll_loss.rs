@@ -3,9 +3,13 @@
 use gradus_tensor::{DType, Result, Tensor};
 
 use crate::Var;
-use crate::ops::support::classes::{as_rows, class_weights, row_weights};
+use crate::ops::support::classes::{
+    as_rows, class_weights, draw_classes, reduce_rows, row_weights,
+};
 use crate::ops::support::loss::Reduction;
 use crate::ops::support::scalar_like;
+use crate::registry::templates::reduction;
+use crate::registry::{AttrType, Kind, OpSpec, one};
 
 /// How the rows of a negative log-likelihood count. The defaults are PyTorch's.
 #[derive(Clone, Debug)]
@@ -97,12 +101,42 @@ impl Var {
     }
 }
 
+/// Its registration.
+pub(super) fn spec() -> OpSpec {
+    OpSpec::new("nll_loss", |a| {
+        let config = NllLossConfig {
+            weight: a.opt_tensor("weight").cloned(),
+            ignore_index: a.int("ignore_index")?,
+            reduction: reduction(a)?,
+        };
+        Ok(one(a.var("x")?.nll_loss(a.tensor("target")?, &config)?))
+    })
+    .input("x", Kind::Float)
+    .input("target", Kind::Index)
+    .optional("weight", Kind::Constant)
+    .attr("ignore_index", AttrType::Int, -100)
+    .attr("reduction", AttrType::Text, "mean")
+    .reference(|a| {
+        let (x, target, weight) = (a.dense("x")?, a.dense("target")?, a.opt_dense("weight")?);
+        let ignored = a.int("ignore_index")?;
+        reduce_rows(a, &x, |at, row| {
+            let class = target.at(row) as i64;
+            if class == ignored {
+                return (0.0, 0.0);
+            }
+            let w = weight.as_ref().map_or(1.0, |w| w.data[class as usize]);
+            (-w * at(class as usize), w)
+        })
+    })
+    .draw(draw_classes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::NllLossConfig;
     use crate::ops::support::testing::*;
     use crate::ops::{CrossEntropyConfig, Reduction};
-    use crate::{Error, Result, Tensor, Var};
+    use crate::{Error, Tensor, Var};
 
     const TARGETS: [i64; 4] = [2, 0, -100, 1];
     const REDUCTIONS: [Reduction; 3] = [Reduction::None, Reduction::Sum, Reduction::Mean];
@@ -117,51 +151,6 @@ mod tests {
             })
         };
         REDUCTIONS.into_iter().flat_map(with).collect()
-    }
-
-    fn loss(x: &Var, targets: &Tensor, config: &NllLossConfig) -> Result<Var> {
-        let weight = config
-            .weight
-            .as_ref()
-            .map(|w| w.to_dtype(x.dtype()))
-            .transpose()?;
-        x.nll_loss(
-            targets,
-            &NllLossConfig {
-                weight,
-                ..config.clone()
-            },
-        )
-    }
-
-    #[test]
-    fn forward_matches_reference() {
-        let (x, targets) = (sampled(&[4, 3], 1), tensor(&TARGETS, 4));
-        let elements = x.to_vec::<f64>().unwrap();
-        for config in configs() {
-            let weight = config
-                .weight
-                .as_ref()
-                .map_or(vec![1.0; 3], |w| w.to_vec().unwrap());
-            let at = |(i, &t): (usize, &i64)| {
-                usize::try_from(t).map_or((0.0, 0.0), |t| {
-                    (-weight[t] * elements[3 * i + t], weight[t])
-                })
-            };
-            let (losses, weights): (Vec<f64>, Vec<f64>) =
-                TARGETS.iter().enumerate().map(at).unzip();
-            let sum: f64 = losses.iter().sum();
-            let want = match config.reduction {
-                Reduction::None => losses,
-                Reduction::Sum => vec![sum],
-                Reduction::Mean => vec![sum / weights.iter().sum::<f64>()],
-            };
-            check_forward(
-                |v| loss(&v[0], &targets, &config),
-                std::slice::from_ref(&x),
-                &want,
-            );
-        }
     }
 
     #[test]
@@ -191,31 +180,6 @@ mod tests {
             assert_eq!(got.dims(), want.dims());
             gradus_testing::check_close("loss", &values(&got), &values(&want), 1e-13, 1e-14);
         }
-    }
-
-    #[test]
-    fn gradient_matches_finite_difference() {
-        let targets = tensor(&TARGETS, 4);
-        for config in configs() {
-            check_gradient(
-                |v| loss(&v[0], &targets, &config)?.square(),
-                &[sampled(&[4, 3], 1)],
-            );
-        }
-    }
-
-    #[test]
-    fn accepts_strided_views() {
-        for config in configs() {
-            for (_, targets) in layouts(&tensor(&TARGETS, 4), -100_i64) {
-                check_layouts(|v| loss(&v[0], &targets, &config), &[sampled(&[4, 3], 1)]);
-            }
-        }
-        let none = tensor::<i64>(&[], 0);
-        check_empty(
-            |v| loss(&v[0], &none, &NllLossConfig::default()),
-            &[&[0, 3]],
-        );
     }
 
     #[test]

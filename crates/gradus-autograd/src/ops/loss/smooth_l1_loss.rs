@@ -3,9 +3,11 @@
 use gradus_linalg::Float;
 
 use crate::ops::support::binary::{Function2, binary};
-use crate::ops::support::loss::{Reduction, reduced};
+use crate::ops::support::loss::{Reduction, draw_distances, reduced};
 use crate::ops::support::require;
 use crate::ops::support::same_shape;
+use crate::registry::templates::{loss_spec, reduce_losses, reduction};
+use crate::registry::{AttrType, OpSpec, one};
 use crate::{Result, Var};
 
 /// The derivative by the distance.
@@ -95,51 +97,48 @@ impl Var {
         same_shape("smooth_l1_loss", self.tensor(), target.tensor())?;
         require(beta >= 0.0, "smooth_l1_loss", "beta", "at least 0", beta)?;
         if beta == 0.0 {
-            return self.l1_loss(target, reduction);
+            return self.l1_loss(target, None, reduction);
         }
         reduced(binary(SmoothL1Loss { beta }, self, target)?, reduction)
     }
+}
+
+/// Its registration.
+pub(super) fn spec() -> OpSpec {
+    loss_spec(
+        "smooth_l1_loss",
+        |a| {
+            let (x, target) = (a.var("x")?, a.var("target")?);
+            Ok(one(x.smooth_l1_loss(
+                target,
+                a.float("beta")?,
+                reduction(a)?,
+            )?))
+        },
+        |a| {
+            let beta = a.float("beta")?;
+            let each = a.dense("x")?.zip(&a.dense("target")?, |x, y| {
+                let d = (x - y).abs();
+                if d < beta {
+                    d * d / (2.0 * beta)
+                } else {
+                    d - beta / 2.0
+                }
+            });
+            reduce_losses(a, each)
+        },
+    )
+    .attr("beta", AttrType::Float, 1.0)
+    .draw(|d| {
+        let args = draw_distances(d, &[0.0, -1.0, 1.0, -0.5, 0.5])?;
+        Ok(args.attr("beta", d.pick(&[1.0, 0.5, 0.0])))
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use crate::ops::Reduction;
     use crate::ops::support::testing::*;
-
-    #[test]
-    fn forward_matches_reference() {
-        check_loss(
-            |x, t, r| x.smooth_l1_loss(t, 0.9, r),
-            |x, t| {
-                if (x - t).abs() < 0.9 {
-                    (x - t).powi(2) / 1.8
-                } else {
-                    (x - t).abs() - 0.45
-                }
-            },
-        );
-    }
-
-    #[test]
-    fn gradient_matches_finite_difference() {
-        check_loss_gradient(|x, t, r| x.smooth_l1_loss(t, 0.9, r));
-    }
-
-    #[test]
-    fn accepts_strided_views() {
-        check_layouts(
-            |v| v[0].smooth_l1_loss(&v[1], 0.9, Reduction::None),
-            &loss_pair(),
-        );
-        check_layouts(
-            |v| v[0].smooth_l1_loss(&v[1], 0.9, Reduction::Mean),
-            &loss_pair(),
-        );
-        check_empty(
-            |v| v[0].smooth_l1_loss(&v[1], 0.9, Reduction::Sum),
-            &[&[0, 3], &[0, 3]],
-        );
-    }
 
     #[test]
     fn rejects_a_target_of_another_shape() {
@@ -150,10 +149,5 @@ mod tests {
     fn rejects_a_negative_beta() {
         let x = constant(&[1.0_f64], 1);
         assert!(x.smooth_l1_loss(&x, -1.0, Reduction::Mean).is_err());
-    }
-
-    #[test]
-    fn beta_0_is_the_absolute_error() {
-        check_loss(|x, t, r| x.smooth_l1_loss(t, 0.0, r), |x, t| (x - t).abs());
     }
 }

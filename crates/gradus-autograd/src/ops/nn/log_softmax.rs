@@ -1,65 +1,8 @@
 //! Logarithms of softmax along a dim.
 
-use gradus_linalg::softmax;
-use gradus_tensor::{Result, Tensor};
-
-use crate::ops::support::rows::{along, restore};
-use crate::ops::support::{is_positive, scalar_like, with_float};
-use crate::{Backward, Op, Outputs, Saves, Stats, Var, apply};
-
-#[derive(Debug)]
-struct LogSoftmax {
-    axis: usize,
-}
-
-impl Op for LogSoftmax {
-    fn name(&self) -> &'static str {
-        "log_softmax"
-    }
-
-    fn saves(&self) -> Saves {
-        Saves::outputs(&[0])
-    }
-
-    fn forward(&self, inputs: &[&Tensor], _stats: &mut Stats) -> Result<Outputs> {
-        let x = along(inputs[0], self.axis)?;
-        let cols = inputs[0].dims()[self.axis];
-        with_float!(x.dtype(), self.name(), T => {
-            let from = x.as_slice::<T>()?;
-            let y = Tensor::build(x.shape(), |dst: &mut [T]| softmax::log_softmax(dst, from, cols))?;
-            Ok(restore(&y, self.axis)?.into())
-        })
-    }
-
-    fn backward(&self, ctx: &Backward<'_>, grad_out: &[Option<Var>]) -> Result<Vec<Option<Var>>> {
-        let (grad, y) = (ctx.grad(grad_out, 0)?, ctx.output(0)?);
-        if ctx.create_graph() {
-            let sum = grad.sum(&[self.axis as isize], true)?;
-            let grad_in = grad.sub(&y.exp()?.mul(&sum)?)?;
-            return Ok(vec![Some(grad_in.where_(
-                &has_finite(y.tensor(), self.axis)?,
-                &scalar_like(&grad, 0.0)?,
-            )?)]);
-        }
-        let cols = y.dims()[self.axis];
-        let (grad, y) = (
-            along(grad.tensor(), self.axis)?,
-            along(y.tensor(), self.axis)?,
-        );
-        let shape = *y.shape();
-        let grad_in = with_float!(y.dtype(), self.name(), T => {
-            let (y, grad) = (y.as_slice::<T>()?, grad.as_slice::<T>()?);
-            Tensor::build(shape, |dst: &mut [T]| softmax::log_softmax_backward(dst, y, grad, cols))
-        })?;
-        Ok(vec![Some(Var::constant(restore(&grad_in, self.axis)?))])
-    }
-}
-
-/// Along the axis, whether a row of the output holds anything but -∞.
-fn has_finite(y: &Tensor, axis: usize) -> Result<Tensor> {
-    let largest = Var::constant(y.clone()).logsumexp(&[axis as isize], true)?;
-    is_positive(largest.exp()?.tensor())
-}
+use crate::ops::support::softmax::{draw, softmax_of};
+use crate::registry::{AttrType, Kind, OpSpec, one};
+use crate::{Result, Var};
 
 impl Var {
     /// The logarithm of [`Var::softmax`]: `x - ln Σ e^x` along `dim`.
@@ -88,46 +31,34 @@ impl Var {
     ///
     /// As `torch.log_softmax`.
     pub fn log_softmax(&self, dim: isize) -> Result<Self> {
-        let axis = self.shape().axis("log_softmax", dim)?;
-        apply(LogSoftmax { axis }, &[self])
+        softmax_of(self, dim, true)
     }
+}
+
+/// Its registration.
+pub(super) fn spec() -> OpSpec {
+    OpSpec::new("log_softmax", |a| {
+        Ok(one(a.var("x")?.log_softmax(a.isize("dim")?)?))
+    })
+    .input("x", Kind::Float)
+    .required("dim", AttrType::Int)
+    .reference(|a| {
+        let x = a.dense("x")?;
+        if x.rank() == 0 {
+            return Ok(vec![x.map(|_| 0.0)]);
+        }
+        let axis = a.isize("dim")?.rem_euclid(x.rank() as isize) as usize;
+        Ok(vec![x.along(axis, |lane| {
+            let sum: f64 = lane.iter().map(|x| x.exp()).sum();
+            lane.iter().map(|x| x - sum.ln()).collect()
+        })])
+    })
+    .draw(draw)
 }
 
 #[cfg(test)]
 mod tests {
     use crate::ops::support::testing::*;
-    use gradus_testing::reference;
-
-    #[test]
-    fn forward_matches_reference() {
-        let x = sampled(&[3, 4], 1);
-        let rows = x.to_vec::<f64>().unwrap();
-        let want: Vec<f64> = rows
-            .chunks(4)
-            .flat_map(|row| row.iter().map(|x| x - reference::logsumexp(row)))
-            .collect();
-        check_forward(|v| v[0].log_softmax(-1), std::slice::from_ref(&x), &want);
-        check_forward(
-            |v| v[0].transpose(0, 1)?.log_softmax(0)?.transpose(0, 1),
-            &[x],
-            &want,
-        );
-    }
-
-    #[test]
-    fn gradient_matches_finite_difference() {
-        for dim in [0, 1, 2] {
-            check_gradient(|v| v[0].log_softmax(dim), &[sampled(&[2, 3, 2], 1)]);
-        }
-    }
-
-    #[test]
-    fn accepts_strided_views() {
-        for dim in [0, 1, 2] {
-            check_layouts(|v| v[0].log_softmax(dim), &[sampled(&[3, 4, 2], 1)]);
-            check_empty(|v| v[0].log_softmax(dim), &[&[2, 0, 3]]);
-        }
-    }
 
     #[test]
     fn museum_23_rows_of_minus_infinity_have_gradient_0() {

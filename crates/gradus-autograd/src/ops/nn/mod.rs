@@ -9,6 +9,7 @@ mod layer_norm;
 mod log_softmax;
 mod max_pool2d;
 mod softmax;
+mod softmin;
 
 pub use avg_pool2d::AvgPool2dConfig;
 pub use batch_norm::BatchNormOutput;
@@ -19,5 +20,5 @@ use crate::registry::OpSpec;
 
 /// The ops of this folder.
 pub(crate) fn specs() -> Vec<OpSpec> {
-    vec![softmax::spec()]
+    vec![log_softmax::spec(), softmax::spec(), softmin::spec()]
 }

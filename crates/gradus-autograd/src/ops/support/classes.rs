@@ -5,6 +5,8 @@ use gradus_tensor::{DType, Error, Result, Shape, Tensor};
 
 use super::{require_dtype, same_dtype};
 use crate::Var;
+use crate::registry::templates::REDUCTIONS;
+use crate::registry::{Args, Dense, Draw, Values};
 
 /// Scores `(N, C)` and targets `(N,)` of scores `(N, C, …)` or `(C,)` and targets `(N, …)` or `()`, checked.
 pub(crate) fn as_rows(
@@ -99,4 +101,59 @@ pub(crate) fn row_weights(
         _ => 1.0,
     };
     Ok(targets.iter().map(of).collect())
+}
+
+/// The dim of classes: the second, or the only one.
+pub(crate) fn class_axis(rank: usize) -> usize {
+    usize::from(rank > 1)
+}
+
+/// Naive losses of the rows of `x`: `loss(values of the row, its index)` gives a loss and what it adds to the mean's divisor.
+pub(crate) fn reduce_rows(
+    args: &Args,
+    x: &Dense,
+    loss: impl Fn(&dyn Fn(usize) -> f64, &[usize]) -> (f64, f64),
+) -> Result<Vec<Dense>> {
+    let axis = class_axis(x.rank());
+    let mut dims = x.dims.clone();
+    dims.remove(axis);
+    let mut divisor = 0.0;
+    let each = Dense::from_fn(&dims, |row| {
+        let at = |class: usize| {
+            let mut index = row.to_vec();
+            index.insert(axis, class);
+            x.at(&index)
+        };
+        let (loss, share) = loss(&at, row);
+        divisor += share;
+        loss
+    });
+    let mean = |sum: f64| if divisor == 0.0 { 0.0 } else { sum / divisor };
+    Ok(vec![match args.text("reduction")? {
+        "none" => each,
+        "mean" => Dense::scalar(mean(each.sum())),
+        _ => Dense::scalar(each.sum()),
+    }])
+}
+
+/// A case of scores `(N, C, …)` or `(C,)`, class indices of which some are ignored, and maybe class weights.
+pub(crate) fn draw_classes(d: &mut Draw) -> Result<Args> {
+    let dims = d.shape(1..=4, 1..=3);
+    let axis = class_axis(dims.len());
+    let mut rows = dims.clone();
+    let classes = rows.remove(axis);
+    let ignored: i64 = d.pick(&[-100, 0, 1]);
+    let mut targets = d.indices(&rows, classes)?.to_vec::<i64>()?;
+    for target in targets.iter_mut().skip(1).step_by(3) {
+        *target = ignored;
+    }
+    let mut args = Args::new()
+        .with("x", d.reals(&dims)?)
+        .with("target", Tensor::from_slice(&targets, rows)?)
+        .attr("ignore_index", ignored)
+        .attr("reduction", d.pick(REDUCTIONS));
+    if d.flag() {
+        args = args.with("weight", d.floats(&[classes], Values::POSITIVE)?);
+    }
+    Ok(args)
 }

@@ -9,6 +9,7 @@ pub(crate) mod index;
 pub(crate) mod loss;
 pub(crate) mod pool;
 pub(crate) mod rows;
+pub(crate) mod softmax;
 #[cfg(test)]
 pub(crate) mod testing;
 pub(crate) mod unary;

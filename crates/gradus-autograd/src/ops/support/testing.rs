@@ -3,7 +3,6 @@
 use gradus_tensor::{Element, IntoShape};
 use gradus_testing::{check_close, sample};
 
-use super::loss::Reduction;
 use crate::{
     DType, GradConfig, GradcheckConfig, Result, Tensor, Var, grad, gradcheck, gradgradcheck,
 };
@@ -385,49 +384,6 @@ pub(crate) fn check_pair_rejects(f: impl Fn(&Var, &Var) -> Result<Var>) {
     assert!(matches!(got, Err(DTypeMismatch { .. })), "{got:?}");
     let got = f(&integers(), &integers());
     assert!(matches!(got, Err(DType { .. })), "{got:?}");
-}
-
-/// Predictions and targets whose distances are neither 0 nor ±0.9.
-pub(crate) fn loss_pair() -> [Tensor; 2] {
-    [
-        tensor(&BOTH_SIGNS, [2, 3]),
-        tensor(&[-2.0, 0.7, -1.1, 0.55, 2.9, 1.2], [2, 3]),
-    ]
-}
-
-/// A loss of pairs in all its reductions against the reference of one pair.
-#[track_caller]
-pub(crate) fn check_loss(
-    f: impl Fn(&Var, &Var, Reduction) -> Result<Var>,
-    reference: impl Fn(f64, f64) -> f64,
-) {
-    let [x, target] = loss_pair();
-    let pairs = x
-        .to_vec::<f64>()
-        .expect("f64")
-        .into_iter()
-        .zip(target.to_vec::<f64>().expect("f64"));
-    let each: Vec<f64> = pairs.map(|(x, t)| reference(x, t)).collect();
-    let sum: f64 = each.iter().sum();
-    for (reduction, want) in [
-        (Reduction::None, each.clone()),
-        (Reduction::Sum, vec![sum]),
-        (Reduction::Mean, vec![sum / each.len() as f64]),
-    ] {
-        check_forward(
-            |v| f(&v[0], &v[1], reduction),
-            &[x.clone(), target.clone()],
-            &want,
-        );
-    }
-}
-
-/// [`check_gradient`] of a loss of pairs in all its reductions.
-#[track_caller]
-pub(crate) fn check_loss_gradient(f: impl Fn(&Var, &Var, Reduction) -> Result<Var>) {
-    for reduction in [Reduction::None, Reduction::Sum, Reduction::Mean] {
-        check_gradient(|v| f(&v[0], &v[1], reduction), &loss_pair());
-    }
 }
 
 /// A loss refuses a target that would have to be broadcast, or is of another dtype.

@@ -3,17 +3,19 @@
 use gradus_linalg::Float;
 
 use crate::ops::support::binary::{Function2, binary};
-use crate::ops::support::loss::{Reduction, fits, reduced, weighted};
+use crate::ops::support::loss::{Reduction, draw_pair, fits, reduced, weigh, weighted};
 use crate::ops::support::same_shape;
-use crate::{Result, Tensor, Var};
+use crate::registry::templates::{loss_spec, reduce_losses, reduction};
+use crate::registry::{Kind, OpSpec, Values, one};
+use crate::{Result, Var};
 
 /// How the elements of a binary cross-entropy count. The defaults are PyTorch's.
 #[derive(Clone, Debug, Default)]
 pub struct BceWithLogitsConfig {
     /// A weight of each element's loss, broadcast. Default: 1.
-    pub weight: Option<Tensor>,
+    pub weight: Option<Var>,
     /// A weight of the positive part of each element's loss, broadcast: one a class to make up for rare ones. Default: 1.
-    pub pos_weight: Option<Tensor>,
+    pub pos_weight: Option<Var>,
     /// Mean, sum, or one loss an element. Default: the mean.
     pub reduction: Reduction,
 }
@@ -22,7 +24,7 @@ pub struct BceWithLogitsConfig {
 struct BceWithLogits;
 
 impl Function2 for BceWithLogits {
-    const NAME: &'static str = "bce_with_logits";
+    const NAME: &'static str = "binary_cross_entropy_with_logits";
 
     #[inline(always)]
     fn value<T: Float>(self, x: T, target: T) -> T {
@@ -49,12 +51,9 @@ impl Function2 for BceWithLogits {
 }
 
 /// `(1 - target) · x + (1 + (pos_weight - 1) · target) · ln(1 + e^-x)`.
-fn with_pos_weight(x: &Var, target: &Var, pos_weight: &Tensor) -> Result<Var> {
+fn with_pos_weight(x: &Var, target: &Var, pos_weight: &Var) -> Result<Var> {
     fits(BceWithLogits::NAME, x, pos_weight)?;
-    let factor = Var::constant(pos_weight.clone())
-        .add_scalar(-1.0)?
-        .mul(target)?
-        .add_scalar(1.0)?;
+    let factor = pos_weight.add_scalar(-1.0)?.mul(target)?.add_scalar(1.0)?;
     let positive = factor.mul(&x.log_sigmoid()?)?;
     target.neg()?.add_scalar(1.0)?.mul(x)?.sub(&positive)
 }
@@ -64,7 +63,7 @@ impl Var {
     /// logistic function and `w` the `pos_weight`; weighted and reduced.
     ///
     /// # Shapes
-    /// `self` and `target` alike: they are not broadcast. The weights broadcast to them. The result has their shape for
+    /// `self` and `target` alike: they are not broadcast. The weights, differentiable, broadcast to them. The result has their shape for
     /// [`Reduction::None`], else rank 0.
     ///
     /// # Numerics
@@ -82,13 +81,17 @@ impl Var {
     /// # use gradus_autograd::{Tensor, Var, ops::BceWithLogitsConfig};
     /// let x = Var::from(Tensor::from_slice(&[0.0_f64, 1000.0], [2])?);
     /// let target = Var::from(Tensor::from_slice(&[1.0_f64, 1.0], [2])?);
-    /// let loss = x.bce_with_logits(&target, &BceWithLogitsConfig::default())?;
+    /// let loss = x.binary_cross_entropy_with_logits(&target, &BceWithLogitsConfig::default())?;
     /// assert_eq!(loss.item::<f64>()?, std::f64::consts::LN_2 / 2.0);
     /// # Ok::<(), gradus_autograd::Error>(())
     /// ```
     ///
     /// As `torch.nn.functional.binary_cross_entropy_with_logits`.
-    pub fn bce_with_logits(&self, target: &Self, config: &BceWithLogitsConfig) -> Result<Self> {
+    pub fn binary_cross_entropy_with_logits(
+        &self,
+        target: &Self,
+        config: &BceWithLogitsConfig,
+    ) -> Result<Self> {
         same_shape(BceWithLogits::NAME, self.tensor(), target.tensor())?;
         let losses = match &config.pos_weight {
             Some(pos_weight) => with_pos_weight(self, target, pos_weight)?,
@@ -101,80 +104,51 @@ impl Var {
     }
 }
 
+/// Its registration.
+pub(super) fn spec() -> OpSpec {
+    loss_spec(
+        BceWithLogits::NAME,
+        |a| {
+            let config = BceWithLogitsConfig {
+                weight: a.opt_var("weight").cloned(),
+                pos_weight: a.opt_var("pos_weight").cloned(),
+                reduction: reduction(a)?,
+            };
+            let (x, target) = (a.var("x")?, a.var("target")?);
+            Ok(one(x.binary_cross_entropy_with_logits(target, &config)?))
+        },
+        |a| {
+            let pos_weight = a.opt_dense("pos_weight")?;
+            let (x, target) = (a.dense("x")?, a.dense("target")?);
+            let each = crate::registry::Dense::from_fn(&x.dims, |i| {
+                let (p, t) = (1.0 / (1.0 + (-x.at(i)).exp()), target.at(i));
+                let w = pos_weight.as_ref().map_or(1.0, |w| w.wide(i));
+                -(w * t * p.ln() + (1.0 - t) * (1.0 - p).ln())
+            });
+            reduce_losses(a, weigh(a, each)?)
+        },
+    )
+    .optional("weight", Kind::Float)
+    .optional("pos_weight", Kind::Float)
+    .draw(|d| {
+        let mut args = draw_pair(d, Values::REAL, Values::UNIT)?;
+        let wide = args.var("x")?.dims().to_vec();
+        for name in ["weight", "pos_weight"] {
+            if d.flag() {
+                let dims = d.narrower(&wide);
+                args = args.with(name, d.floats(&dims, Values::POSITIVE)?);
+            }
+        }
+        Ok(args)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::BceWithLogitsConfig;
+    use crate::Error;
     use crate::ops::Reduction;
     use crate::ops::support::testing::*;
-    use crate::{Error, Result, Tensor, Var};
-
-    const TARGET: [f64; 6] = [0.0, 1.0, 0.3, 1.0, 0.0, 0.9];
-    const WEIGHT: [f64; 3] = [0.5, 1.5, 2.0];
-
-    fn pair() -> [Tensor; 2] {
-        [tensor(&BOTH_SIGNS, [2, 3]), tensor(&TARGET, [2, 3])]
-    }
-
-    fn loss(v: &[Var], weight: bool, pos_weight: bool, reduction: Reduction) -> Result<Var> {
-        let given = tensor(&WEIGHT, 3).to_dtype(v[0].dtype())?;
-        let [weight, pos_weight] = [weight, pos_weight].map(|there| there.then(|| given.clone()));
-        v[0].bce_with_logits(
-            &v[1],
-            &BceWithLogitsConfig {
-                weight,
-                pos_weight,
-                reduction,
-            },
-        )
-    }
-
-    #[test]
-    fn forward_matches_reference() {
-        for (weight, pos_weight) in [(false, false), (true, false), (false, true), (true, true)] {
-            let losses: Vec<f64> = (0..6)
-                .map(|i| {
-                    let (x, t) = (BOTH_SIGNS[i], TARGET[i]);
-                    let p = 1.0 / (1.0 + (-x).exp());
-                    let w = |there: bool| if there { WEIGHT[i % 3] } else { 1.0 };
-                    -w(weight) * (w(pos_weight) * t * p.ln() + (1.0 - t) * (1.0 - p).ln())
-                })
-                .collect();
-            let sum: f64 = losses.iter().sum();
-            check_forward(
-                |v| loss(v, weight, pos_weight, Reduction::None),
-                &pair(),
-                &losses,
-            );
-            check_forward(
-                |v| loss(v, weight, pos_weight, Reduction::Sum),
-                &pair(),
-                &[sum],
-            );
-            check_forward(
-                |v| loss(v, weight, pos_weight, Reduction::Mean),
-                &pair(),
-                &[sum / 6.0],
-            );
-        }
-    }
-
-    #[test]
-    fn gradient_matches_finite_difference() {
-        for reduction in [Reduction::None, Reduction::Mean] {
-            check_gradient(|v| loss(v, false, false, reduction), &pair());
-            check_gradient(|v| loss(v, true, true, reduction), &pair());
-        }
-    }
-
-    #[test]
-    fn accepts_strided_views() {
-        check_layouts(|v| loss(v, false, false, Reduction::None), &pair());
-        check_layouts(|v| loss(v, true, true, Reduction::Mean), &pair());
-        check_empty(
-            |v| loss(v, false, true, Reduction::Sum),
-            &[&[0, 3], &[0, 3]],
-        );
-    }
 
     #[test]
     fn scores_of_any_size_are_exact() {
@@ -184,7 +158,9 @@ mod tests {
             reduction: Reduction::None,
             ..Default::default()
         };
-        let y = x.bce_with_logits(&target, &config).unwrap();
+        let y = x
+            .binary_cross_entropy_with_logits(&target, &config)
+            .unwrap();
         assert_eq!(values(&y), [0.0, 0.0, 1e4, 1e4]);
         let grads = y.sum(&[], false).unwrap().backward().unwrap();
         assert_eq!(
@@ -196,10 +172,10 @@ mod tests {
     #[test]
     fn rejects_what_does_not_fit() {
         let plain = BceWithLogitsConfig::default();
-        check_rejects_other_shapes(|x, t| x.bce_with_logits(t, &plain));
+        check_rejects_other_shapes(|x, t| x.binary_cross_entropy_with_logits(t, &plain));
         let x = constant(&[0.5_f64; 2], 2);
-        let wide = Some(tensor(&[1.0_f64; 6], [3, 2]));
-        let got = x.bce_with_logits(
+        let wide = Some(constant(&[1.0_f64; 6], [3, 2]));
+        let got = x.binary_cross_entropy_with_logits(
             &x,
             &BceWithLogitsConfig {
                 pos_weight: wide.clone(),
@@ -207,7 +183,7 @@ mod tests {
             },
         );
         assert!(matches!(got, Err(Error::ShapeMismatch { .. })), "{got:?}");
-        let got = x.bce_with_logits(
+        let got = x.binary_cross_entropy_with_logits(
             &x,
             &BceWithLogitsConfig {
                 weight: wide,
@@ -216,7 +192,7 @@ mod tests {
         );
         assert!(matches!(got, Err(Error::ShapeMismatch { .. })), "{got:?}");
         assert!(matches!(
-            integers().bce_with_logits(&integers(), &plain),
+            integers().binary_cross_entropy_with_logits(&integers(), &plain),
             Err(Error::DType { .. })
         ));
     }

@@ -3,8 +3,10 @@
 use gradus_linalg::{Float, reduce};
 
 use crate::ops::support::binary::{Function2, binary};
-use crate::ops::support::loss::{Reduction, reduced, weighted};
+use crate::ops::support::loss::{Reduction, draw_pair, reduced, weigh, weighted};
 use crate::ops::support::{require, same_shape, with_float};
+use crate::registry::templates::{loss_spec, reduce_losses, reduction};
+use crate::registry::{Kind, OpSpec, Values, one};
 use crate::{Result, Tensor, Var};
 
 /// Logarithms are no lower than this, as PyTorch's, so that the loss stays finite.
@@ -22,7 +24,7 @@ fn limited_ln<T: Float>(p: T) -> T {
 }
 
 impl Function2 for Bce {
-    const NAME: &'static str = "bce_loss";
+    const NAME: &'static str = "binary_cross_entropy";
 
     #[inline(always)]
     fn value<T: Float>(self, p: T, target: T) -> T {
@@ -69,14 +71,14 @@ fn require_probabilities(p: &Tensor) -> Result<()> {
         low >= 0.0,
         Bce::NAME,
         "probability",
-        "in 0..=1; for scores use bce_with_logits",
+        "in 0..=1; for scores use binary_cross_entropy_with_logits",
         low,
     )?;
     require(
         high <= 1.0,
         Bce::NAME,
         "probability",
-        "in 0..=1; for scores use bce_with_logits",
+        "in 0..=1; for scores use binary_cross_entropy_with_logits",
         high,
     )
 }
@@ -84,10 +86,10 @@ fn require_probabilities(p: &Tensor) -> Result<()> {
 impl Var {
     /// Binary cross-entropy of probabilities: `-(target · ln p + (1 - target) · ln(1 - p))`, weighted and reduced.
     ///
-    /// [`Var::bce_with_logits`] takes scores instead and is exact where this one saturates.
+    /// [`Var::binary_cross_entropy_with_logits`] takes scores instead and is exact where this one saturates.
     ///
     /// # Shapes
-    /// `self` and `target` alike: they are not broadcast. `weight` broadcasts to them. The result has their shape for
+    /// `self` and `target` alike: they are not broadcast. `weight` (differentiable) broadcasts to them. The result has their shape for
     /// [`Reduction::None`], else rank 0.
     ///
     /// # Numerics
@@ -106,16 +108,16 @@ impl Var {
     /// # use gradus_autograd::{Tensor, Var, ops::Reduction};
     /// let p = Var::from(Tensor::from_slice(&[0.5_f64, 1.0], [2])?);
     /// let target = Var::from(Tensor::from_slice(&[1.0_f64, 1.0], [2])?);
-    /// let loss = p.bce_loss(&target, None, Reduction::Sum)?;
+    /// let loss = p.binary_cross_entropy(&target, None, Reduction::Sum)?;
     /// assert_eq!(loss.item::<f64>()?, std::f64::consts::LN_2);
     /// # Ok::<(), gradus_autograd::Error>(())
     /// ```
     ///
     /// As `torch.nn.functional.binary_cross_entropy`.
-    pub fn bce_loss(
+    pub fn binary_cross_entropy(
         &self,
         target: &Self,
-        weight: Option<&Tensor>,
+        weight: Option<&Self>,
         reduction: Reduction,
     ) -> Result<Self> {
         same_shape(Bce::NAME, self.tensor(), target.tensor())?;
@@ -127,63 +129,49 @@ impl Var {
     }
 }
 
+/// Its registration.
+pub(super) fn spec() -> OpSpec {
+    loss_spec(
+        Bce::NAME,
+        |a| {
+            let (x, target) = (a.var("x")?, a.var("target")?);
+            let weight = a.opt_var("weight");
+            Ok(one(x.binary_cross_entropy(
+                target,
+                weight,
+                reduction(a)?,
+            )?))
+        },
+        |a| {
+            let each = a.dense("x")?.zip(&a.dense("target")?, |p, t| {
+                -(t * p.ln() + (1.0 - t) * (1.0 - p).ln())
+            });
+            reduce_losses(a, weigh(a, each)?)
+        },
+    )
+    .optional("weight", Kind::Float)
+    .kinked()
+    .draw(|d| {
+        let args = draw_pair(d, Values::between(0.1, 0.9), Values::UNIT)?;
+        if !d.flag() {
+            return Ok(args);
+        }
+        let dims = d.narrower(&args.var("x")?.dims().to_vec());
+        Ok(args.with("weight", d.floats(&dims, Values::POSITIVE)?))
+    })
+}
+
 #[cfg(test)]
 mod tests {
+    use crate::Error;
     use crate::ops::Reduction;
     use crate::ops::support::testing::*;
-    use crate::{Error, Result, Tensor, Var};
-
-    const P: [f64; 6] = [0.1, 0.35, 0.5, 0.7, 0.85, 0.95];
-    const TARGET: [f64; 6] = [0.0, 1.0, 0.3, 1.0, 0.0, 0.9];
-    const WEIGHT: [f64; 3] = [0.5, 1.5, 2.0];
-
-    fn pair() -> [Tensor; 2] {
-        [tensor(&P, [2, 3]), tensor(&TARGET, [2, 3])]
-    }
-
-    fn loss(v: &[Var], weighted: bool, reduction: Reduction) -> Result<Var> {
-        let weight = tensor(&WEIGHT, 3).to_dtype(v[0].dtype())?;
-        v[0].bce_loss(&v[1], weighted.then_some(&weight), reduction)
-    }
-
-    #[test]
-    fn forward_matches_reference() {
-        for weighted in [false, true] {
-            let each = |i: usize| -(TARGET[i] * P[i].ln() + (1.0 - TARGET[i]) * (1.0 - P[i]).ln());
-            let losses: Vec<f64> = (0..6)
-                .map(|i| each(i) * if weighted { WEIGHT[i % 3] } else { 1.0 })
-                .collect();
-            let sum: f64 = losses.iter().sum();
-            check_forward(|v| loss(v, weighted, Reduction::None), &pair(), &losses);
-            check_forward(|v| loss(v, weighted, Reduction::Sum), &pair(), &[sum]);
-            check_forward(
-                |v| loss(v, weighted, Reduction::Mean),
-                &pair(),
-                &[sum / 6.0],
-            );
-        }
-    }
-
-    #[test]
-    fn gradient_matches_finite_difference() {
-        for reduction in [Reduction::None, Reduction::Sum, Reduction::Mean] {
-            // The five-point stencil is coarse near 0 and 1.
-            check_gradient_to(1e-6, |v| loss(v, true, reduction), &pair());
-        }
-    }
-
-    #[test]
-    fn accepts_strided_views() {
-        check_layouts(|v| loss(v, true, Reduction::None), &pair());
-        check_layouts(|v| loss(v, false, Reduction::Mean), &pair());
-        check_empty(|v| loss(v, false, Reduction::Sum), &[&[0, 3], &[0, 3]]);
-    }
 
     #[test]
     fn certainty_is_finite() {
         let p = leaf(&[0.0, 1.0, 0.0, 1.0], 4);
         let y = p
-            .bce_loss(&constant(&[0.0, 1.0, 1.0, 0.0], 4), None, Reduction::None)
+            .binary_cross_entropy(&constant(&[0.0, 1.0, 1.0, 0.0], 4), None, Reduction::None)
             .unwrap();
         assert_eq!(values(&y), [0.0, 0.0, 100.0, 100.0]);
         let grads = y.sum(&[], false).unwrap().backward().unwrap();
@@ -197,15 +185,16 @@ mod tests {
     fn rejects_what_is_no_probability() {
         for bad in [-0.1, 1.1, f64::NAN] {
             let x = constant(&[0.5, bad], 2);
-            let got = x.bce_loss(&x, None, Reduction::Mean);
+            let got = x.binary_cross_entropy(&x, None, Reduction::Mean);
             assert!(matches!(got, Err(Error::Argument { .. })), "{got:?}");
         }
-        check_rejects_other_shapes(|x, t| x.bce_loss(t, None, Reduction::Mean));
+        check_rejects_other_shapes(|x, t| x.binary_cross_entropy(t, None, Reduction::Mean));
         let x = constant(&[0.5_f64; 2], 2);
-        let got = x.bce_loss(&x, Some(&tensor(&[1.0_f64; 6], [3, 2])), Reduction::Mean);
+        let got =
+            x.binary_cross_entropy(&x, Some(&constant(&[1.0_f64; 6], [3, 2])), Reduction::Mean);
         assert!(matches!(got, Err(Error::ShapeMismatch { .. })), "{got:?}");
         assert!(matches!(
-            integers().bce_loss(&integers(), None, Reduction::Mean),
+            integers().binary_cross_entropy(&integers(), None, Reduction::Mean),
             Err(Error::DType { .. })
         ));
     }
