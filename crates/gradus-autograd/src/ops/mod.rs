@@ -14,6 +14,7 @@ mod nn;
 mod reduce;
 mod shape;
 
+pub use elementwise::Rounding;
 pub(crate) use elementwise::add_assign;
 pub use loss::{BceWithLogitsConfig, CrossEntropyConfig, NllLossConfig};
 pub use nn::{AvgPool2dConfig, BatchNormOutput, Conv2dConfig, MaxPool2dConfig};

@@ -3,6 +3,8 @@
 use gradus_linalg::Float;
 
 use crate::ops::support::unary::{Function, Keeps, piecewise_linear, unary};
+use crate::registry::templates::unary_spec;
+use crate::registry::{OpSpec, Values};
 use crate::{Result, Var};
 
 #[derive(Clone, Copy, Debug)]
@@ -56,29 +58,14 @@ impl Var {
     }
 }
 
+/// Its registration.
+pub(super) fn spec() -> OpSpec {
+    unary_spec!("abs", abs, Values::NONZERO, f64::abs).kinked()
+}
+
 #[cfg(test)]
 mod tests {
     use crate::ops::support::testing::*;
-
-    #[test]
-    fn forward_matches_reference() {
-        check_map(|x| x.abs(), &BOTH_SIGNS, f64::abs);
-    }
-
-    #[test]
-    fn gradient_matches_finite_difference() {
-        check_gradient(|v| v[0].abs(), &[tensor(&BOTH_SIGNS, [2, 3])]);
-    }
-
-    #[test]
-    fn accepts_strided_views() {
-        check_map_layouts(|x| x.abs(), &BOTH_SIGNS);
-    }
-
-    #[test]
-    fn rejects_integers() {
-        check_rejects_integers(|x| x.abs());
-    }
 
     #[test]
     fn gradient_at_zero_is_zero() {

@@ -4,6 +4,8 @@ use gradus_linalg::{Float, elementwise};
 use gradus_tensor::{Result, Tensor};
 
 use crate::ops::support::{Map2, map2, same_dtype, unbroadcast, with_float};
+use crate::registry::templates::draw_x_y;
+use crate::registry::{AttrType, Kind, OpSpec, Values, one};
 use crate::{Backward, Op, Outputs, Saves, Stats, Var, apply};
 
 #[derive(Debug)]
@@ -67,9 +69,22 @@ impl Var {
     /// # Ok::<(), gradus_autograd::Error>(())
     /// ```
     ///
-    /// As `torch.add` with `alpha=1`.
+    /// As `torch.add` with `alpha=1`; [`Var::add_scaled`] has the factor.
     pub fn add(&self, other: &Self) -> Result<Self> {
         apply(Add, &[self, other])
+    }
+
+    /// Elementwise sum with a factor: `self + alpha · other`.
+    ///
+    /// As [`Var::add`], in two roundings; the gradient of `other` is `alpha · grad_out`. As `torch.add` with its `alpha`.
+    ///
+    /// # Errors
+    /// As [`Var::add`].
+    pub fn add_scaled(&self, other: &Self, alpha: f64) -> Result<Self> {
+        if alpha == 1.0 {
+            return self.add(other);
+        }
+        self.add(&other.mul_scalar(alpha)?)
     }
 }
 
@@ -84,27 +99,23 @@ pub(crate) fn add_assign(sum: &mut Tensor, grad: &Tensor) -> Result<()> {
     })
 }
 
-#[cfg(test)]
-mod tests {
-    use crate::ops::support::testing::*;
-
-    #[test]
-    fn forward_matches_reference() {
-        check_pair(|a, b| a.add(b), |a, b| a + b);
-    }
-
-    #[test]
-    fn gradient_matches_finite_difference() {
-        check_pair_gradient(|a, b| a.add(b));
-    }
-
-    #[test]
-    fn accepts_strided_views() {
-        check_pair_layouts(|a, b| a.add(b));
-    }
-
-    #[test]
-    fn rejects_operands_that_do_not_fit() {
-        check_pair_rejects(|a, b| a.add(b));
-    }
+/// Its registration.
+pub(super) fn spec() -> OpSpec {
+    OpSpec::new("add", |a| {
+        let alpha = a.float("alpha")?;
+        Ok(one(a.var("x")?.add_scaled(a.var("y")?, alpha)?))
+    })
+    .input("x", Kind::Float)
+    .input("y", Kind::Float)
+    .attr("alpha", AttrType::Float, 1.0)
+    .reference(|a| {
+        let alpha = a.float("alpha")?;
+        Ok(vec![
+            a.dense("x")?.zip(&a.dense("y")?, |x, y| x + alpha * y),
+        ])
+    })
+    .draw(|d| {
+        let alpha = d.pick(&[1.0, -2.0, 0.5, 0.0]);
+        Ok(draw_x_y(d, [Values::REAL; 2])?.attr("alpha", alpha))
+    })
 }

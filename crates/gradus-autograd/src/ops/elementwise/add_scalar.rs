@@ -4,6 +4,7 @@ use gradus_linalg::Float;
 use gradus_tensor::{Result, Tensor};
 
 use crate::ops::support::{Map1, map1};
+use crate::registry::{Args, AttrType, Kind, OpSpec, Values, one};
 use crate::{Backward, Op, Outputs, Saves, Stats, Var, apply};
 
 #[derive(Clone, Copy, Debug)]
@@ -65,27 +66,21 @@ impl Var {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use crate::ops::support::testing::*;
-
-    #[test]
-    fn forward_matches_reference() {
-        check_map(|x| x.add_scalar(0.7), &BOTH_SIGNS, |x| x + 0.7);
-    }
-
-    #[test]
-    fn gradient_matches_finite_difference() {
-        check_gradient(|v| v[0].add_scalar(0.7), &[tensor(&BOTH_SIGNS, [2, 3])]);
-    }
-
-    #[test]
-    fn accepts_strided_views() {
-        check_map_layouts(|x| x.add_scalar(0.7), &BOTH_SIGNS);
-    }
-
-    #[test]
-    fn rejects_integers() {
-        check_rejects_integers(|x| x.add_scalar(0.7));
-    }
+/// Its registration.
+pub(super) fn spec() -> OpSpec {
+    OpSpec::new("add_scalar", |a| {
+        let other = a.float("other")?;
+        Ok(one(a.var("x")?.add_scalar(other)?))
+    })
+    .input("x", Kind::Float)
+    .required("other", AttrType::Float)
+    .reference(|a| {
+        let other = a.float("other")?;
+        Ok(vec![a.dense("x")?.map(|x: f64| x + other)])
+    })
+    .draw(|d| {
+        let dims = d.any_shape();
+        let other = d.float(Values::REAL);
+        Ok(Args::new().with("x", d.reals(&dims)?).attr("other", other))
+    })
 }

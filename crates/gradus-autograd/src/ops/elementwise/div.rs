@@ -3,7 +3,10 @@
 use gradus_linalg::Float;
 
 use crate::ops::support::binary::{Function2, binary};
+use crate::ops::support::lean::{Lean2, lean2, zeros_like};
 use crate::ops::support::{Map2, map2, scalar_like};
+use crate::registry::templates::{DIVISORS, draw_parts, draw_x_y};
+use crate::registry::{Args, Attr, AttrType, Kind, OpSpec, Values, one};
 use crate::{DType, Result, Var};
 
 /// Nothing flows back and the derivative is infinite.
@@ -67,6 +70,47 @@ impl Function2 for Div {
     }
 }
 
+/// Where [`Var::div_rounded`] rounds a quotient to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rounding {
+    /// To the next whole number below.
+    Floor,
+    /// To the next one towards 0.
+    Trunc,
+}
+
+const FLOOR: Lean2 = Lean2 {
+    name: "div",
+    value: floor_quotient,
+    grad_a: |grad, _, _| zeros_like(grad),
+    grad_b: |grad, _, _| zeros_like(grad),
+};
+
+const TRUNC: Lean2 = Lean2 {
+    value: |a, b| (a / b).trunc(),
+    ..FLOOR
+};
+
+/// The true quotient rounded down, from the exact remainder: `a / b` may have been rounded up to a whole number.
+fn floor_quotient(a: f64, b: f64) -> f64 {
+    let rest = libm::fmod(a, b);
+    if b == 0.0 || rest.is_nan() {
+        return a / b;
+    }
+    let exact = (a - rest) / b;
+    let below = if rest != 0.0 && (b < 0.0) != (rest < 0.0) {
+        exact - 1.0
+    } else {
+        exact
+    };
+    // `exact` is whole but for its own rounding.
+    if below == 0.0 {
+        (a / b) * 0.0
+    } else {
+        (below + 0.5).floor()
+    }
+}
+
 impl Var {
     /// Elementwise quotient: `self / other`.
     ///
@@ -97,30 +141,67 @@ impl Var {
     pub fn div(&self, other: &Self) -> Result<Self> {
         binary(Div, self, other)
     }
+
+    /// Elementwise quotient, rounded to a whole number.
+    ///
+    /// # Shapes
+    /// Any two that broadcast; the result has the broadcast shape.
+    ///
+    /// # Numerics
+    /// As if the true quotient were rounded; IEEE 754 for division by 0. f32 or f64, both operands alike.
+    ///
+    /// # Gradient
+    /// 0 for both, also at the steps. Saves both.
+    ///
+    /// # Errors
+    /// As [`Var::div`].
+    ///
+    /// As `torch.div` with its `rounding_mode`.
+    pub fn div_rounded(&self, other: &Self, rounding: Rounding) -> Result<Self> {
+        match rounding {
+            Rounding::Floor => lean2(FLOOR, self, other),
+            Rounding::Trunc => lean2(TRUNC, self, other),
+        }
+    }
+}
+
+/// Its registration.
+pub(super) fn spec() -> OpSpec {
+    OpSpec::new("div", |a| {
+        let (x, y) = (a.var("x")?, a.var("y")?);
+        let rounding = a.opt("rounding_mode", |a, name| {
+            a.choice(name, &["floor", "trunc"])
+        })?;
+        Ok(one(match rounding {
+            None => x.div(y)?,
+            Some(0) => x.div_rounded(y, Rounding::Floor)?,
+            Some(_) => x.div_rounded(y, Rounding::Trunc)?,
+        }))
+    })
+    .input("x", Kind::Float)
+    .input("y", Kind::Float)
+    .attr("rounding_mode", AttrType::Text, Attr::None)
+    .reference(|a| {
+        let mode = a.opt("rounding_mode", Args::text)?;
+        Ok(vec![a.dense("x")?.zip(&a.dense("y")?, |x, y| match mode {
+            None => x / y,
+            Some("floor") => (x / y).floor(),
+            Some(_) => (x / y).trunc(),
+        })])
+    })
+    .draw(|d| {
+        let mode = d.pick(&[None, Some("floor"), Some("trunc")]);
+        let args = match mode {
+            None => draw_x_y(d, [Values::REAL, DIVISORS])?,
+            Some(_) => draw_parts(d)?,
+        };
+        Ok(args.attr("rounding_mode", mode))
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use crate::ops::support::testing::*;
-    #[test]
-    fn forward_matches_reference() {
-        check_pair(|a, b| a.div(b), |a, b| a / b);
-    }
-
-    #[test]
-    fn gradient_matches_finite_difference() {
-        check_pair_gradient(|a, b| a.div(b));
-    }
-
-    #[test]
-    fn accepts_strided_views() {
-        check_pair_layouts(|a, b| a.div(b));
-    }
-
-    #[test]
-    fn rejects_operands_that_do_not_fit() {
-        check_pair_rejects(|a, b| a.div(b));
-    }
 
     #[test]
     fn museum_15_a_division_by_zero_that_is_masked_has_gradient_0() {

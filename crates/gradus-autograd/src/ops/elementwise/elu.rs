@@ -4,11 +4,15 @@ use gradus_linalg::Float;
 
 use crate::ops::support::is_positive;
 use crate::ops::support::unary::{Function, Keeps, unary};
+use crate::registry::{Args, AttrType, Kind, OpSpec, Values, one};
 use crate::{Result, Var};
 
+/// `x` where it is above 0, else `alpha · (e^(steep · x) - 1)`, both times `scale`.
 #[derive(Clone, Copy, Debug)]
-struct Elu {
-    alpha: f64,
+pub(super) struct Elu {
+    pub(super) alpha: f64,
+    pub(super) steep: f64,
+    pub(super) scale: f64,
 }
 
 impl Function for Elu {
@@ -18,24 +22,29 @@ impl Function for Elu {
     #[inline(always)]
     fn value<T: Float>(self, x: T) -> T {
         if x > T::ZERO {
-            x
+            T::from_f64(self.scale) * x
         } else {
-            T::from_f64(self.alpha) * x.minimum(T::ZERO).exp_m1()
+            let steep = T::from_f64(self.steep) * x.minimum(T::ZERO);
+            T::from_f64(self.scale * self.alpha) * steep.exp_m1()
         }
     }
 
     #[inline(always)]
     fn grad<T: Float>(self, grad_out: T, x: T) -> T {
         if x > T::ZERO {
-            grad_out
+            T::from_f64(self.scale) * grad_out
         } else {
-            grad_out * (T::from_f64(self.alpha) * x.minimum(T::ZERO).exp())
+            let steep = T::from_f64(self.steep) * x.minimum(T::ZERO);
+            grad_out * (T::from_f64(self.scale * self.alpha * self.steep) * steep.exp())
         }
     }
 
     fn grad_var(self, grad_out: &Var, x: &Var) -> Result<Var> {
-        let curve = x.clamp(None, Some(0.0))?.exp()?.mul_scalar(self.alpha)?;
-        grad_out.where_(&is_positive(x.tensor())?, &grad_out.mul(&curve)?)
+        let steep = x.clamp(None, Some(0.0))?.mul_scalar(self.steep)?;
+        let slope = self.scale * self.alpha * self.steep;
+        let curve = grad_out.mul(&steep.exp()?.mul_scalar(slope)?)?;
+        let line = grad_out.mul_scalar(self.scale)?;
+        line.where_(&is_positive(x.tensor())?, &curve)
     }
 }
 
@@ -65,37 +74,40 @@ impl Var {
     ///
     /// As `torch.nn.functional.elu`. Clevert et al. 2015, arXiv:1511.07289.
     pub fn elu(&self, alpha: f64) -> Result<Self> {
-        unary(Elu { alpha }, self)
+        let elu = Elu {
+            alpha,
+            steep: 1.0,
+            scale: 1.0,
+        };
+        unary(elu, self)
     }
+}
+
+/// Its registration.
+pub(super) fn spec() -> OpSpec {
+    OpSpec::new("elu", |a| {
+        let alpha = a.float("alpha")?;
+        Ok(one(a.var("x")?.elu(alpha)?))
+    })
+    .input("x", Kind::Float)
+    .attr("alpha", AttrType::Float, 1.0)
+    .reference(|a| {
+        let alpha = a.float("alpha")?;
+        Ok(vec![a.dense("x")?.map(|x: f64| {
+            if x > 0.0 { x } else { alpha * x.exp_m1() }
+        })])
+    })
+    .draw(|d| {
+        let dims = d.any_shape();
+        let alpha = d.pick(&[1.0, 1.3, 0.5, -0.7]);
+        let x = d.floats(&dims, Values::NONZERO)?;
+        Ok(Args::new().with("x", x).attr("alpha", alpha))
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use crate::ops::support::testing::*;
-
-    #[test]
-    fn forward_matches_reference() {
-        check_map(
-            |x| x.elu(1.3),
-            &BOTH_SIGNS,
-            |x: f64| if x > 0.0 { x } else { 1.3 * x.exp_m1() },
-        );
-    }
-
-    #[test]
-    fn gradient_matches_finite_difference() {
-        check_gradient(|v| v[0].elu(1.3), &[tensor(&BOTH_SIGNS, [2, 3])]);
-    }
-
-    #[test]
-    fn accepts_strided_views() {
-        check_map_layouts(|x| x.elu(1.3), &BOTH_SIGNS);
-    }
-
-    #[test]
-    fn rejects_integers() {
-        check_rejects_integers(|x| x.elu(1.3));
-    }
 
     #[test]
     fn museum_18_gradient_of_large_elements_is_1() {

@@ -3,6 +3,8 @@
 use gradus_linalg::Float;
 
 use crate::ops::support::unary::{Function, Keeps, unary};
+use crate::registry::templates::{erf_series, unary_spec};
+use crate::registry::{OpSpec, Values};
 use crate::{Result, Var};
 use std::f64::consts::FRAC_2_SQRT_PI;
 
@@ -57,27 +59,7 @@ impl Var {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use crate::ops::support::testing::*;
-
-    #[test]
-    fn forward_matches_reference() {
-        check_map(|x| x.erf(), &BOTH_SIGNS, libm::erf);
-    }
-
-    #[test]
-    fn gradient_matches_finite_difference() {
-        check_gradient(|v| v[0].erf(), &[tensor(&BOTH_SIGNS, [2, 3])]);
-    }
-
-    #[test]
-    fn accepts_strided_views() {
-        check_map_layouts(|x| x.erf(), &BOTH_SIGNS);
-    }
-
-    #[test]
-    fn rejects_integers() {
-        check_rejects_integers(|x| x.erf());
-    }
+/// Its registration.
+pub(super) fn spec() -> OpSpec {
+    unary_spec!("erf", erf, Values::REAL, erf_series)
 }

@@ -3,6 +3,7 @@
 use gradus_linalg::Float;
 
 use crate::ops::support::unary::{Function, Keeps, piecewise_linear, unary};
+use crate::registry::{Args, AttrType, Kind, OpSpec, Values, one};
 use crate::{Result, Var};
 
 #[derive(Clone, Copy, Debug)]
@@ -66,31 +67,24 @@ impl Var {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use crate::ops::support::testing::*;
-
-    #[test]
-    fn forward_matches_reference() {
-        check_map(
-            |x| x.leaky_relu(0.1),
-            &BOTH_SIGNS,
-            |x| if x > 0.0 { x } else { 0.1 * x },
-        );
-    }
-
-    #[test]
-    fn gradient_matches_finite_difference() {
-        check_gradient(|v| v[0].leaky_relu(0.1), &[tensor(&BOTH_SIGNS, [2, 3])]);
-    }
-
-    #[test]
-    fn accepts_strided_views() {
-        check_map_layouts(|x| x.leaky_relu(0.1), &BOTH_SIGNS);
-    }
-
-    #[test]
-    fn rejects_integers() {
-        check_rejects_integers(|x| x.leaky_relu(0.1));
-    }
+/// Its registration.
+pub(super) fn spec() -> OpSpec {
+    OpSpec::new("leaky_relu", |a| {
+        let negative_slope = a.float("negative_slope")?;
+        Ok(one(a.var("x")?.leaky_relu(negative_slope)?))
+    })
+    .input("x", Kind::Float)
+    .attr("negative_slope", AttrType::Float, 0.01)
+    .reference(|a| {
+        let negative_slope = a.float("negative_slope")?;
+        Ok(vec![a.dense("x")?.map(|x: f64| {
+            if x > 0.0 { x } else { negative_slope * x }
+        })])
+    })
+    .draw(|d| {
+        let dims = d.any_shape();
+        let slope = d.pick(&[0.01, 0.3, 0.0, -0.5]);
+        let x = d.floats(&dims, Values::NONZERO)?;
+        Ok(Args::new().with("x", x).attr("negative_slope", slope))
+    })
 }

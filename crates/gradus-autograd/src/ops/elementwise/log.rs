@@ -3,6 +3,8 @@
 use gradus_linalg::Float;
 
 use crate::ops::support::unary::{Function, Keeps, chain, chain_var, unary};
+use crate::registry::templates::unary_spec;
+use crate::registry::{OpSpec, Values};
 use crate::{Result, Var};
 
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +25,7 @@ impl Function for Log {
     }
 
     fn grad_var(self, grad_out: &Var, x: &Var) -> Result<Var> {
-        chain_var(grad_out, &x.recip()?)
+        chain_var(grad_out, &x.reciprocal()?)
     }
 }
 
@@ -56,27 +58,7 @@ impl Var {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use crate::ops::support::testing::*;
-
-    #[test]
-    fn forward_matches_reference() {
-        check_map(|x| x.log(), &POSITIVE, f64::ln);
-    }
-
-    #[test]
-    fn gradient_matches_finite_difference() {
-        check_gradient(|v| v[0].log(), &[tensor(&POSITIVE, [2, 3])]);
-    }
-
-    #[test]
-    fn accepts_strided_views() {
-        check_map_layouts(|x| x.log(), &POSITIVE);
-    }
-
-    #[test]
-    fn rejects_integers() {
-        check_rejects_integers(|x| x.log());
-    }
+/// Its registration.
+pub(super) fn spec() -> OpSpec {
+    unary_spec!("log", log, Values::POSITIVE, f64::ln)
 }

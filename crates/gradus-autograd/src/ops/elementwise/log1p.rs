@@ -3,6 +3,8 @@
 use gradus_linalg::Float;
 
 use crate::ops::support::unary::{Function, Keeps, chain, chain_var, unary};
+use crate::registry::templates::unary_spec;
+use crate::registry::{OpSpec, Values};
 use crate::{Result, Var};
 
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +25,7 @@ impl Function for Log1p {
     }
 
     fn grad_var(self, grad_out: &Var, x: &Var) -> Result<Var> {
-        chain_var(grad_out, &x.add_scalar(1.0)?.recip()?)
+        chain_var(grad_out, &x.add_scalar(1.0)?.reciprocal()?)
     }
 }
 
@@ -56,27 +58,7 @@ impl Var {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use crate::ops::support::testing::*;
-
-    #[test]
-    fn forward_matches_reference() {
-        check_map(|x| x.log1p(), &POSITIVE, f64::ln_1p);
-    }
-
-    #[test]
-    fn gradient_matches_finite_difference() {
-        check_gradient(|v| v[0].log1p(), &[tensor(&POSITIVE, [2, 3])]);
-    }
-
-    #[test]
-    fn accepts_strided_views() {
-        check_map_layouts(|x| x.log1p(), &POSITIVE);
-    }
-
-    #[test]
-    fn rejects_integers() {
-        check_rejects_integers(|x| x.log1p());
-    }
+/// Its registration.
+pub(super) fn spec() -> OpSpec {
+    unary_spec!("log1p", log1p, Values::between(-0.8, 3.0), f64::ln_1p)
 }

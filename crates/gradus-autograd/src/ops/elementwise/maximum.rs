@@ -4,6 +4,8 @@ use gradus_linalg::Float;
 
 use crate::ops::support::binary::{Function2, binary, slope_a, slope_b};
 use crate::ops::support::share;
+use crate::registry::templates::{binary_spec, draw_apart};
+use crate::registry::{OpSpec, Values};
 use crate::{Result, Var};
 
 #[derive(Clone, Copy, Debug)]
@@ -67,28 +69,16 @@ impl Var {
     }
 }
 
+/// Its registration.
+pub(super) fn spec() -> OpSpec {
+    binary_spec!("maximum", maximum, [Values::REAL; 2], f64::max)
+        .kinked()
+        .draw(draw_apart)
+}
+
 #[cfg(test)]
 mod tests {
     use crate::ops::support::testing::*;
-    #[test]
-    fn forward_matches_reference() {
-        check_pair(|a, b| a.maximum(b), f64::max);
-    }
-
-    #[test]
-    fn gradient_matches_finite_difference() {
-        check_pair_gradient(|a, b| a.maximum(b));
-    }
-
-    #[test]
-    fn accepts_strided_views() {
-        check_pair_layouts(|a, b| a.maximum(b));
-    }
-
-    #[test]
-    fn rejects_operands_that_do_not_fit() {
-        check_pair_rejects(|a, b| a.maximum(b));
-    }
 
     #[test]
     fn museum_19_equal_operands_share_the_gradient() {

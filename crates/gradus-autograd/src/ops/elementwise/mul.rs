@@ -79,28 +79,3 @@ impl Var {
 pub(super) fn spec() -> OpSpec {
     binary_spec!("mul", mul, [Values::REAL; 2], |x, y| x * y)
 }
-
-#[cfg(test)]
-mod tests {
-    use crate::ops::support::testing::*;
-
-    #[test]
-    fn forward_matches_reference() {
-        check_pair(|a, b| a.mul(b), |a, b| a * b);
-    }
-
-    #[test]
-    fn gradient_matches_finite_difference() {
-        check_pair_gradient(|a, b| a.mul(b));
-    }
-
-    #[test]
-    fn accepts_strided_views() {
-        check_pair_layouts(|a, b| a.mul(b));
-    }
-
-    #[test]
-    fn rejects_operands_that_do_not_fit() {
-        check_pair_rejects(|a, b| a.mul(b));
-    }
-}

@@ -4,6 +4,8 @@ use gradus_linalg::Float;
 use gradus_tensor::{Result, Tensor};
 
 use crate::ops::support::{Map1, map1};
+use crate::registry::templates::unary_spec;
+use crate::registry::{OpSpec, Values};
 use crate::{Backward, Op, Outputs, Saves, Stats, Var, apply};
 
 #[derive(Clone, Copy, Debug)]
@@ -63,27 +65,7 @@ impl Var {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use crate::ops::support::testing::*;
-
-    #[test]
-    fn forward_matches_reference() {
-        check_map(|x| x.neg(), &BOTH_SIGNS, |x| -x);
-    }
-
-    #[test]
-    fn gradient_matches_finite_difference() {
-        check_gradient(|v| v[0].neg(), &[tensor(&BOTH_SIGNS, [2, 3])]);
-    }
-
-    #[test]
-    fn accepts_strided_views() {
-        check_map_layouts(|x| x.neg(), &BOTH_SIGNS);
-    }
-
-    #[test]
-    fn rejects_integers() {
-        check_rejects_integers(|x| x.neg());
-    }
+/// Its registration.
+pub(super) fn spec() -> OpSpec {
+    unary_spec!("neg", neg, Values::REAL, |x| -x)
 }

@@ -3,6 +3,7 @@
 use gradus_linalg::Float;
 
 use crate::ops::support::unary::{Function, Keeps, chain, chain_var, unary};
+use crate::registry::{Args, AttrType, Kind, OpSpec, Values, one};
 use crate::{Result, Var};
 
 #[derive(Clone, Copy, Debug)]
@@ -48,7 +49,7 @@ impl Var {
     ///
     /// # Numerics
     /// One call of the power function, with the special cases of IEEE 754: `x^0 = 1` also for 0 and NaN, a negative
-    /// `x` to a broken power is NaN. An exponent of 2 or -1 goes through [`Var::square`] or [`Var::recip`], which
+    /// `x` to a broken power is NaN. An exponent of 2 or -1 goes through [`Var::square`] or [`Var::reciprocal`], which
     /// are faster. f32 or f64.
     ///
     /// # Gradient
@@ -72,44 +73,42 @@ impl Var {
             return self.square();
         }
         if exponent == -1.0 {
-            return self.recip();
+            return self.reciprocal();
         }
         unary(PowScalar { exponent }, self)
     }
 }
 
+/// Its registration.
+pub(super) fn spec() -> OpSpec {
+    OpSpec::new("pow_scalar", |a| {
+        let exponent = a.float("exponent")?;
+        Ok(one(a.var("x")?.pow_scalar(exponent)?))
+    })
+    .input("x", Kind::Float)
+    .required("exponent", AttrType::Float)
+    .reference(|a| {
+        let exponent = a.float("exponent")?;
+        Ok(vec![a.dense("x")?.map(|x: f64| x.powf(exponent))])
+    })
+    .draw(|d| {
+        let dims = d.any_shape();
+        let exponent = d.pick(&[2.5, -2.0, -0.5, 0.0, 0.5, 1.0, 2.0, 3.0, -1.0]);
+        let whole = exponent == 3.0 || exponent == 2.0 || exponent == 0.0;
+        let values = if whole {
+            Values::NONZERO
+        } else {
+            Values::POSITIVE
+        };
+        Ok(Args::new()
+            .with("x", d.floats(&dims, values)?)
+            .attr("exponent", exponent))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use crate::ops::support::testing::*;
-
-    #[test]
-    fn forward_matches_reference() {
-        check_map(|x| x.pow_scalar(2.5), &POSITIVE, |x| x.powf(2.5));
-    }
-
-    #[test]
-    fn gradient_matches_finite_difference() {
-        check_gradient(|v| v[0].pow_scalar(2.5), &[tensor(&POSITIVE, [2, 3])]);
-    }
-
-    #[test]
-    fn accepts_strided_views() {
-        check_map_layouts(|x| x.pow_scalar(2.5), &POSITIVE);
-    }
-
-    #[test]
-    fn rejects_integers() {
-        check_rejects_integers(|x| x.pow_scalar(2.5));
-    }
-
-    #[test]
-    fn other_exponents() {
-        for exponent in [-2.0, -0.5, 0.0, 0.5, 1.0, 3.0] {
-            check_map(|x| x.pow_scalar(exponent), &POSITIVE, |x| x.powf(exponent));
-            check_gradient(|v| v[0].pow_scalar(exponent), &[tensor(&POSITIVE[1..], 5)]);
-        }
-        check_gradient(|v| v[0].pow_scalar(3.0), &[tensor(&BOTH_SIGNS, 6)]);
-    }
 
     #[test]
     fn museum_16_power_0_at_0_has_gradient_0() {

@@ -3,6 +3,8 @@
 use gradus_linalg::Float;
 
 use crate::ops::support::unary::{Function, Keeps, chain, chain_var, unary};
+use crate::registry::templates::unary_spec;
+use crate::registry::{OpSpec, Values};
 use crate::{Result, Var};
 
 #[derive(Clone, Copy, Debug)]
@@ -56,27 +58,7 @@ impl Var {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use crate::ops::support::testing::*;
-
-    #[test]
-    fn forward_matches_reference() {
-        check_map(|x| x.rsqrt(), &POSITIVE, |x| 1.0 / x.sqrt());
-    }
-
-    #[test]
-    fn gradient_matches_finite_difference() {
-        check_gradient(|v| v[0].rsqrt(), &[tensor(&POSITIVE, [2, 3])]);
-    }
-
-    #[test]
-    fn accepts_strided_views() {
-        check_map_layouts(|x| x.rsqrt(), &POSITIVE);
-    }
-
-    #[test]
-    fn rejects_integers() {
-        check_rejects_integers(|x| x.rsqrt());
-    }
+/// Its registration.
+pub(super) fn spec() -> OpSpec {
+    unary_spec!("rsqrt", rsqrt, Values::POSITIVE, |x| 1.0 / x.sqrt())
 }

@@ -3,6 +3,8 @@
 use gradus_linalg::Float;
 
 use crate::ops::support::unary::{Function, Keeps, unary};
+use crate::registry::templates::unary_spec;
+use crate::registry::{OpSpec, Values};
 use crate::{Result, Var};
 
 #[derive(Clone, Copy, Debug)]
@@ -56,29 +58,15 @@ impl Var {
     }
 }
 
+/// Its registration.
+pub(super) fn spec() -> OpSpec {
+    unary_spec!("sigmoid", sigmoid, Values::REAL, |x| 1.0
+        / (1.0 + (-x).exp()))
+}
+
 #[cfg(test)]
 mod tests {
     use crate::ops::support::testing::*;
-
-    #[test]
-    fn forward_matches_reference() {
-        check_map(|x| x.sigmoid(), &BOTH_SIGNS, |x| 1.0 / (1.0 + (-x).exp()));
-    }
-
-    #[test]
-    fn gradient_matches_finite_difference() {
-        check_gradient(|v| v[0].sigmoid(), &[tensor(&BOTH_SIGNS, [2, 3])]);
-    }
-
-    #[test]
-    fn accepts_strided_views() {
-        check_map_layouts(|x| x.sigmoid(), &BOTH_SIGNS);
-    }
-
-    #[test]
-    fn rejects_integers() {
-        check_rejects_integers(|x| x.sigmoid());
-    }
 
     #[test]
     fn museum_18_gradient_is_right_at_any_size() {

@@ -3,6 +3,8 @@
 use gradus_linalg::Float;
 
 use crate::ops::support::unary::{Function, Keeps, unary};
+use crate::registry::templates::unary_spec;
+use crate::registry::{OpSpec, Values};
 use crate::{Result, Var};
 
 #[derive(Clone, Copy, Debug)]
@@ -59,29 +61,14 @@ impl Var {
     }
 }
 
+/// Its registration.
+pub(super) fn spec() -> OpSpec {
+    unary_spec!("silu", silu, Values::REAL, |x| x / (1.0 + (-x).exp()))
+}
+
 #[cfg(test)]
 mod tests {
     use crate::ops::support::testing::*;
-
-    #[test]
-    fn forward_matches_reference() {
-        check_map(|x| x.silu(), &BOTH_SIGNS, |x| x / (1.0 + (-x).exp()));
-    }
-
-    #[test]
-    fn gradient_matches_finite_difference() {
-        check_gradient(|v| v[0].silu(), &[tensor(&BOTH_SIGNS, [2, 3])]);
-    }
-
-    #[test]
-    fn accepts_strided_views() {
-        check_map_layouts(|x| x.silu(), &BOTH_SIGNS);
-    }
-
-    #[test]
-    fn rejects_integers() {
-        check_rejects_integers(|x| x.silu());
-    }
 
     #[test]
     fn museum_18_gradient_at_0_is_a_half() {

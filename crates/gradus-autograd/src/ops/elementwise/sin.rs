@@ -3,6 +3,8 @@
 use gradus_linalg::Float;
 
 use crate::ops::support::unary::{Function, Keeps, unary};
+use crate::registry::templates::unary_spec;
+use crate::registry::{OpSpec, Values};
 use crate::{Result, Var};
 
 #[derive(Clone, Copy, Debug)]
@@ -56,27 +58,7 @@ impl Var {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use crate::ops::support::testing::*;
-
-    #[test]
-    fn forward_matches_reference() {
-        check_map(|x| x.sin(), &BOTH_SIGNS, f64::sin);
-    }
-
-    #[test]
-    fn gradient_matches_finite_difference() {
-        check_gradient(|v| v[0].sin(), &[tensor(&BOTH_SIGNS, [2, 3])]);
-    }
-
-    #[test]
-    fn accepts_strided_views() {
-        check_map_layouts(|x| x.sin(), &BOTH_SIGNS);
-    }
-
-    #[test]
-    fn rejects_integers() {
-        check_rejects_integers(|x| x.sin());
-    }
+/// Its registration.
+pub(super) fn spec() -> OpSpec {
+    unary_spec!("sin", sin, Values::between(-20.0, 20.0), f64::sin)
 }

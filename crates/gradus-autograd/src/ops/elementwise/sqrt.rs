@@ -3,6 +3,8 @@
 use gradus_linalg::Float;
 
 use crate::ops::support::unary::{Function, Keeps, chain, chain_var, unary};
+use crate::registry::templates::unary_spec;
+use crate::registry::{OpSpec, Values};
 use crate::{Result, Var};
 
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +25,7 @@ impl Function for Sqrt {
     }
 
     fn grad_var(self, grad_out: &Var, y: &Var) -> Result<Var> {
-        chain_var(grad_out, &y.recip()?.mul_scalar(0.5)?)
+        chain_var(grad_out, &y.reciprocal()?.mul_scalar(0.5)?)
     }
 }
 
@@ -57,29 +59,14 @@ impl Var {
     }
 }
 
+/// Its registration.
+pub(super) fn spec() -> OpSpec {
+    unary_spec!("sqrt", sqrt, Values::POSITIVE, f64::sqrt)
+}
+
 #[cfg(test)]
 mod tests {
     use crate::ops::support::testing::*;
-
-    #[test]
-    fn forward_matches_reference() {
-        check_map(|x| x.sqrt(), &POSITIVE, f64::sqrt);
-    }
-
-    #[test]
-    fn gradient_matches_finite_difference() {
-        check_gradient(|v| v[0].sqrt(), &[tensor(&POSITIVE, [2, 3])]);
-    }
-
-    #[test]
-    fn accepts_strided_views() {
-        check_map_layouts(|x| x.sqrt(), &POSITIVE);
-    }
-
-    #[test]
-    fn rejects_integers() {
-        check_rejects_integers(|x| x.sqrt());
-    }
 
     #[test]
     fn museum_15_a_root_that_is_masked_has_gradient_0() {

@@ -4,6 +4,8 @@ use gradus_linalg::Float;
 use gradus_tensor::{Result, Tensor};
 
 use crate::ops::support::{Map2, map2, unbroadcast};
+use crate::registry::templates::draw_x_y;
+use crate::registry::{AttrType, Kind, OpSpec, Values, one};
 use crate::{Backward, Op, Outputs, Saves, Stats, Var, apply};
 
 #[derive(Debug)]
@@ -67,35 +69,49 @@ impl Var {
     /// # Ok::<(), gradus_autograd::Error>(())
     /// ```
     ///
-    /// As `torch.sub` with `alpha=1`.
+    /// As `torch.sub` with `alpha=1`; [`Var::sub_scaled`] has the factor.
     pub fn sub(&self, other: &Self) -> Result<Self> {
         apply(Sub, &[self, other])
     }
+
+    /// Elementwise difference with a factor: `self - alpha · other`.
+    ///
+    /// As [`Var::sub`], in two roundings; the gradient of `other` is `-alpha · grad_out`. As `torch.sub` with its `alpha`.
+    ///
+    /// # Errors
+    /// As [`Var::sub`].
+    pub fn sub_scaled(&self, other: &Self, alpha: f64) -> Result<Self> {
+        if alpha == 1.0 {
+            return self.sub(other);
+        }
+        self.sub(&other.mul_scalar(alpha)?)
+    }
+}
+
+/// Its registration.
+pub(super) fn spec() -> OpSpec {
+    OpSpec::new("sub", |a| {
+        let alpha = a.float("alpha")?;
+        Ok(one(a.var("x")?.sub_scaled(a.var("y")?, alpha)?))
+    })
+    .input("x", Kind::Float)
+    .input("y", Kind::Float)
+    .attr("alpha", AttrType::Float, 1.0)
+    .reference(|a| {
+        let alpha = a.float("alpha")?;
+        Ok(vec![
+            a.dense("x")?.zip(&a.dense("y")?, |x, y| x - alpha * y),
+        ])
+    })
+    .draw(|d| {
+        let alpha = d.pick(&[1.0, -2.0, 0.5, 0.0]);
+        Ok(draw_x_y(d, [Values::REAL; 2])?.attr("alpha", alpha))
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use crate::ops::support::testing::*;
-
-    #[test]
-    fn forward_matches_reference() {
-        check_pair(|a, b| a.sub(b), |a, b| a - b);
-    }
-
-    #[test]
-    fn gradient_matches_finite_difference() {
-        check_pair_gradient(|a, b| a.sub(b));
-    }
-
-    #[test]
-    fn accepts_strided_views() {
-        check_pair_layouts(|a, b| a.sub(b));
-    }
-
-    #[test]
-    fn rejects_operands_that_do_not_fit() {
-        check_pair_rejects(|a, b| a.sub(b));
-    }
 
     /// f(z) = Σ(e^z - 0) + Σ(e^z - zeros(1000)) for a vector z of one element: the second sum counts a thousand times.
     #[test]

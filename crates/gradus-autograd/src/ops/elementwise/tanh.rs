@@ -62,28 +62,3 @@ impl Var {
 pub(super) fn spec() -> OpSpec {
     unary_spec!("tanh", tanh, Values::REAL, f64::tanh)
 }
-
-#[cfg(test)]
-mod tests {
-    use crate::ops::support::testing::*;
-
-    #[test]
-    fn forward_matches_reference() {
-        check_map(|x| x.tanh(), &BOTH_SIGNS, f64::tanh);
-    }
-
-    #[test]
-    fn gradient_matches_finite_difference() {
-        check_gradient(|v| v[0].tanh(), &[tensor(&BOTH_SIGNS, [2, 3])]);
-    }
-
-    #[test]
-    fn accepts_strided_views() {
-        check_map_layouts(|x| x.tanh(), &BOTH_SIGNS);
-    }
-
-    #[test]
-    fn rejects_integers() {
-        check_rejects_integers(|x| x.tanh());
-    }
-}

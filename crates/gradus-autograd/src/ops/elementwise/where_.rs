@@ -4,6 +4,7 @@ use gradus_linalg::elementwise;
 use gradus_tensor::{DType, Result, Tensor, broadcast_shapes};
 
 use crate::ops::support::{require_dtype, same_dtype, scalar_like, unbroadcast, with_float};
+use crate::registry::{Args, Dense, Kind, OpSpec, one};
 use crate::{Backward, Op, Outputs, Saves, Stats, Var, apply};
 
 /// Inputs: the mask, the values where it is true, the values where it is false.
@@ -83,53 +84,36 @@ impl Var {
     }
 }
 
+/// Its registration.
+pub(super) fn spec() -> OpSpec {
+    OpSpec::new("where", |a| {
+        Ok(one(a
+            .var("x")?
+            .where_(a.tensor("condition")?, a.var("y")?)?))
+    })
+    .input("condition", Kind::Mask)
+    .input("x", Kind::Float)
+    .input("y", Kind::Float)
+    .reference(|a| {
+        let (mask, x, y) = (a.dense("condition")?, a.dense("x")?, a.dense("y")?);
+        let all = x.zip(&y, |x, _| x).zip(&mask, |x, _| x);
+        Ok(vec![Dense::from_fn(&all.dims, |index| {
+            let from = if mask.wide(index) != 0.0 { &x } else { &y };
+            from.wide(index)
+        })])
+    })
+    .draw(|d| {
+        let [x, y, both] = d.broadcast_pair();
+        let mask = d.narrower(&both);
+        let (x, y) = (d.reals(&x)?, d.reals(&y)?);
+        let args = Args::new().with("x", x).with("y", y);
+        Ok(args.with("condition", d.mask(&mask)?))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use crate::ops::support::testing::*;
-
-    const MASK: [bool; 6] = [true, false, true, true, false, false];
-
-    #[test]
-    fn forward_matches_reference() {
-        let (mask, other) = (tensor(&MASK, [2, 3]), tensor(&[9.0, 8.0, 7.0], 3));
-        let x = tensor(&BOTH_SIGNS, [2, 3]);
-        check_forward(
-            |v| v[0].where_(&mask, &v[1]),
-            &[x, other],
-            &[-2.3, 8.0, -0.6, 0.3, 8.0, 7.0],
-        );
-    }
-
-    #[test]
-    fn gradient_matches_finite_difference() {
-        for (mask, a, b) in [
-            (&[2, 3][..], &[2, 3][..], &[3][..]),
-            (&[3, 2], &[], &[3, 2]),
-            (&[6], &[2, 1], &[1, 1]),
-        ] {
-            let mask = tensor(&MASK, mask);
-            check_gradient(
-                |v| v[0].where_(&mask, &v[1])?.square(),
-                &[sampled(a, 1), sampled(b, 2)],
-            );
-        }
-    }
-
-    #[test]
-    fn accepts_strided_views() {
-        let operands = [sampled(&[2, 3], 1), sampled(&[2, 3], 2)];
-        for (_, mask) in layouts(&tensor(&MASK, [2, 3]), true) {
-            let mask_copy = mask.deep_copy().unwrap();
-            check_layouts(|v| v[0].where_(&mask, &v[1]), &operands);
-            let [a, b] = operands.clone().map(crate::Var::constant);
-            assert_eq!(
-                values(&a.where_(&mask, &b).unwrap()),
-                values(&a.where_(&mask_copy, &b).unwrap())
-            );
-        }
-        let empty = tensor::<bool>(&[], [0, 3]);
-        check_empty(|v| v[0].where_(&empty, &v[1]), &[&[0, 3], &[1, 3]]);
-    }
 
     #[test]
     fn museum_43_a_mask_is_broadcast() {

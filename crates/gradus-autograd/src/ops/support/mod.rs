@@ -3,9 +3,11 @@
 pub(crate) mod affine;
 pub(crate) mod binary;
 pub(crate) mod classes;
+pub(crate) mod compare;
 pub(crate) mod compose;
 pub(crate) mod extremum;
 pub(crate) mod index;
+pub(crate) mod lean;
 pub(crate) mod loss;
 pub(crate) mod pool;
 pub(crate) mod rows;

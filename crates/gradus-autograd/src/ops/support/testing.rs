@@ -9,8 +9,6 @@ use crate::{
 
 /// Values on both sides of 0, away from 0, ±1 and the other places where functions have kinks.
 pub(crate) const BOTH_SIGNS: [f64; 6] = [-2.3, -1.4, -0.6, 0.3, 0.8, 1.7];
-/// Values above 0.
-pub(crate) const POSITIVE: [f64; 6] = [0.2, 0.6, 0.9, 1.3, 2.1, 3.4];
 
 /// A tensor of these values.
 pub(crate) fn tensor<T: Element>(values: &[T], shape: impl IntoShape) -> Tensor {
@@ -54,17 +52,6 @@ pub(crate) fn check_forward(f: impl Fn(&[Var]) -> Result<Var>, inputs: &[Tensor]
     let got = f(&vars(DType::F32)).expect("f32 forward");
     assert_eq!(got.dtype(), DType::F32);
     check_close("f32 forward", &values(&got), want, 2e-5, 1e-5);
-}
-
-/// A function of one number against its reference.
-#[track_caller]
-pub(crate) fn check_map(
-    f: impl Fn(&Var) -> Result<Var>,
-    xs: &[f64],
-    reference: impl Fn(f64) -> f64,
-) {
-    let want: Vec<f64> = xs.iter().map(|&x| reference(x)).collect();
-    check_forward(|v| f(&v[0]), &[tensor(xs, xs.len())], &want);
 }
 
 /// First and second derivatives against finite differences, and the fused backward against the composed one.
@@ -285,16 +272,6 @@ fn check_grad_layouts(f: impl Fn(&[Var]) -> Result<Var>, inputs: &[Tensor]) {
     }
 }
 
-/// An elementwise function of one var on all layouts, on rank 0 and on empty tensors.
-#[track_caller]
-pub(crate) fn check_map_layouts(f: impl Fn(&Var) -> Result<Var>, xs: &[f64; 6]) {
-    let one = |v: &[Var]| f(&v[0]);
-    check_layouts(one, &[tensor(xs, [2, 3])]);
-    check_layouts(one, &[tensor(xs, [1, 3, 1, 2])]);
-    check_layouts(one, &[tensor(&xs[..1], ())]);
-    check_empty(one, &[&[0, 3]]);
-}
-
 /// Forward and backward on inputs of these shapes, with a size of 0, give outputs and gradients of the right size.
 #[track_caller]
 pub(crate) fn check_empty(f: impl Fn(&[Var]) -> Result<Var>, shapes: &[&[usize]]) {
@@ -314,76 +291,6 @@ pub(crate) fn integers() -> Var {
 pub(crate) fn check_rejects_integers(f: impl Fn(&Var) -> Result<Var>) {
     let got = f(&integers());
     assert!(matches!(got, Err(crate::Error::DType { .. })), "{got:?}");
-}
-
-/// Operands of one shape, broadcast from each other, and of rank 0; values of the second are positive and differ from the first.
-fn pairs() -> Vec<[Tensor; 2]> {
-    let second: Vec<f64> = BOTH_SIGNS.iter().map(|x| x.abs() + 0.37).collect();
-    vec![
-        [tensor(&BOTH_SIGNS, [2, 3]), tensor(&second, [2, 3])],
-        [tensor(&BOTH_SIGNS, [2, 3]), tensor(&second[..3], 3)],
-        [
-            tensor(&BOTH_SIGNS[..2], [2, 1]),
-            tensor(&second[..3], [1, 3]),
-        ],
-        [tensor(&BOTH_SIGNS[..1], ()), tensor(&second, [3, 2])],
-    ]
-}
-
-/// A function of two broadcast operands against its reference.
-#[track_caller]
-pub(crate) fn check_pair(
-    f: impl Fn(&Var, &Var) -> Result<Var>,
-    reference: impl Fn(f64, f64) -> f64,
-) {
-    for [a, b] in pairs() {
-        let shape =
-            gradus_tensor::broadcast_shapes("test", a.shape(), b.shape()).expect("pairs fit");
-        let wide = |x: &Tensor| {
-            x.expand(shape)
-                .expect("pairs fit")
-                .to_vec::<f64>()
-                .expect("f64")
-        };
-        let want: Vec<f64> = wide(&a)
-            .iter()
-            .zip(&wide(&b))
-            .map(|(&a, &b)| reference(a, b))
-            .collect();
-        check_forward(|v| f(&v[0], &v[1]), &[a, b], &want);
-    }
-}
-
-/// [`check_gradient`] of a function of two broadcast operands.
-#[track_caller]
-pub(crate) fn check_pair_gradient(f: impl Fn(&Var, &Var) -> Result<Var>) {
-    for pair in pairs() {
-        check_gradient(|v| f(&v[0], &v[1]), &pair);
-    }
-}
-
-/// A function of two broadcast operands on all layouts and on empty tensors.
-#[track_caller]
-pub(crate) fn check_pair_layouts(f: impl Fn(&Var, &Var) -> Result<Var>) {
-    for pair in pairs() {
-        check_layouts(|v| f(&v[0], &v[1]), &pair);
-    }
-    // museum 46: 1 against 0 broadcasts to 0
-    check_empty(|v| f(&v[0], &v[1]), &[&[0, 3], &[1, 3]]);
-    check_empty(|v| f(&v[0], &v[1]), &[&[2, 1], &[2, 0]]);
-}
-
-/// `f` refuses operands whose shapes or dtypes do not fit.
-#[track_caller]
-pub(crate) fn check_pair_rejects(f: impl Fn(&Var, &Var) -> Result<Var>) {
-    use crate::Error::{DType, DTypeMismatch, ShapeMismatch};
-    let a = constant(&BOTH_SIGNS, [2, 3]);
-    let got = f(&a, &constant(&[1.0_f64, 2.0], 2));
-    assert!(matches!(got, Err(ShapeMismatch { .. })), "{got:?}");
-    let got = f(&a, &constant(&[1.0_f32, 2.0, 3.0], 3));
-    assert!(matches!(got, Err(DTypeMismatch { .. })), "{got:?}");
-    let got = f(&integers(), &integers());
-    assert!(matches!(got, Err(DType { .. })), "{got:?}");
 }
 
 /// A loss refuses a target that would have to be broadcast, or is of another dtype.

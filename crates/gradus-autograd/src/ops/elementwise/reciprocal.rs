@@ -3,13 +3,15 @@
 use gradus_linalg::Float;
 
 use crate::ops::support::unary::{Function, Keeps, chain, chain_var, unary};
+use crate::registry::OpSpec;
+use crate::registry::templates::{DIVISORS, unary_spec};
 use crate::{Result, Var};
 
 #[derive(Clone, Copy, Debug)]
-struct Recip;
+struct Reciprocal;
 
-impl Function for Recip {
-    const NAME: &'static str = "recip";
+impl Function for Reciprocal {
+    const NAME: &'static str = "reciprocal";
     const KEEPS: Keeps = Keeps::Output;
 
     #[inline(always)]
@@ -46,37 +48,17 @@ impl Var {
     /// ```
     /// # use gradus_autograd::{Tensor, Var};
     /// let x = Var::from(Tensor::from_slice(&[-0.5_f64, 4.0], [2])?);
-    /// assert_eq!(x.recip()?.tensor().to_vec::<f64>()?, [-2.0, 0.25]);
+    /// assert_eq!(x.reciprocal()?.tensor().to_vec::<f64>()?, [-2.0, 0.25]);
     /// # Ok::<(), gradus_autograd::Error>(())
     /// ```
     ///
     /// As `torch.reciprocal`.
-    pub fn recip(&self) -> Result<Self> {
-        unary(Recip, self)
+    pub fn reciprocal(&self) -> Result<Self> {
+        unary(Reciprocal, self)
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use crate::ops::support::testing::*;
-
-    #[test]
-    fn forward_matches_reference() {
-        check_map(|x| x.recip(), &BOTH_SIGNS, |x| 1.0 / x);
-    }
-
-    #[test]
-    fn gradient_matches_finite_difference() {
-        check_gradient(|v| v[0].recip(), &[tensor(&BOTH_SIGNS, [2, 3])]);
-    }
-
-    #[test]
-    fn accepts_strided_views() {
-        check_map_layouts(|x| x.recip(), &BOTH_SIGNS);
-    }
-
-    #[test]
-    fn rejects_integers() {
-        check_rejects_integers(|x| x.recip());
-    }
+/// Its registration.
+pub(super) fn spec() -> OpSpec {
+    unary_spec!("reciprocal", reciprocal, DIVISORS, |x| 1.0 / x)
 }

@@ -1,0 +1,40 @@
+//! Masks of ne.
+
+use gradus_tensor::Tensor;
+
+use crate::ops::support::compare::{Order, compare, not};
+use crate::registry::templates::{draw_numbers, plain};
+use crate::registry::{Kind, OpSpec};
+use crate::{Result, Var};
+
+impl Var {
+    /// Where both differ.
+    ///
+    /// # Shapes
+    /// Any two that broadcast; the mask has the broadcast shape.
+    ///
+    /// # Numerics
+    /// The numbers themselves are compared: whole numbers exactly, a float with a whole number in f64. NaN compares as false, so it differs from everything.
+    ///
+    /// # Errors
+    /// [`crate::Error::ShapeMismatch`] if they do not broadcast.
+    ///
+    /// As `torch.ne`.
+    pub fn ne(&self, other: &Self) -> Result<Tensor> {
+        not(&compare("ne", Order::Equal, self.tensor(), other.tensor())?)
+    }
+}
+
+/// Its registration.
+pub(super) fn spec() -> OpSpec {
+    OpSpec::new("ne", |a| Ok(plain(a.var("x")?.ne(a.var("y")?)?)))
+        .input("x", Kind::Any)
+        .input("y", Kind::Any)
+        .not_differentiable()
+        .reference(|a| {
+            Ok(vec![
+                a.dense("x")?.zip(&a.dense("y")?, |x, y| f64::from(x != y)),
+            ])
+        })
+        .draw(draw_numbers)
+}
