@@ -18,6 +18,7 @@ pub mod threads;
 pub mod copy;
 pub mod cross_entropy;
 pub mod elementwise;
+pub mod movement;
 pub mod optimizer;
 pub mod random;
 pub mod reduce;

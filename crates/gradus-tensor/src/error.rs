@@ -109,6 +109,15 @@ pub enum Error {
         /// What it was.
         got: f64,
     },
+    /// A matrix of a batch that the op cannot take, such as a singular one.
+    Matrix {
+        /// The op.
+        op: &'static str,
+        /// The number of the matrix, in row-major order of the batch dims.
+        position: usize,
+        /// What it is, such as `singular: a pivot is 0`.
+        what: &'static str,
+    },
     /// A call by name lacks an input or attribute, or has one of the wrong name, type or value.
     Call {
         /// The op.
@@ -254,6 +263,9 @@ impl fmt::Display for Error {
                 got,
             } => {
                 write!(f, "{op}: {name} must be {expected}, got {got}")
+            }
+            Self::Matrix { op, position, what } => {
+                write!(f, "{op}: matrix {position} of the batch is {what}")
             }
             Self::Call { op, name, expected } => write!(f, "{op}: {name}: {expected}"),
             Self::NotDifferentiable { op } => {

@@ -20,6 +20,7 @@ mod display;
 mod dtype;
 mod error;
 mod layout;
+mod overwrite;
 mod reshape;
 mod shape;
 mod storage;

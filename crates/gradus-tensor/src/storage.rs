@@ -67,6 +67,17 @@ impl Storage {
             std::slice::from_raw_parts_mut(self.block.bytes_mut().as_mut_ptr().cast::<T>(), len)
         })
     }
+
+    /// The elements' bytes.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.block.bytes()[..self.len * self.dtype.size()]
+    }
+
+    /// The elements' bytes for writing. Whoever writes to a `Bool` storage takes the bytes from another one.
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+        let len = self.len * self.dtype.size();
+        &mut self.block.bytes_mut()[..len]
+    }
 }
 
 impl Drop for Storage {

@@ -230,6 +230,21 @@ impl Tensor {
             })
     }
 
+    /// Whether another tensor holds the storage, too.
+    pub(crate) fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.storage) > 1
+    }
+
+    /// All bytes of the storage.
+    pub(crate) fn storage_bytes(&self) -> &[u8] {
+        self.storage.bytes()
+    }
+
+    /// All bytes of the storage for writing; `None` if another tensor holds it.
+    pub(crate) fn storage_bytes_mut(&mut self) -> Option<&mut [u8]> {
+        Arc::get_mut(&mut self.storage).map(Storage::bytes_mut)
+    }
+
     /// All elements of the storage.
     fn elements<T: Element>(&self, op: &'static str) -> Result<&[T]> {
         let mismatch = Error::DTypeMismatch {

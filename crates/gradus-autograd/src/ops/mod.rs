@@ -18,6 +18,7 @@ pub use elementwise::Rounding;
 pub(crate) use elementwise::add_assign;
 pub use loss::{BceWithLogitsConfig, CrossEntropyConfig, NllLossConfig};
 pub use nn::{AvgPool2dConfig, BatchNormOutput, Conv2dConfig, MaxPool2dConfig};
+pub use shape::{Indexing, PadMode, UnfoldConfig};
 pub use support::loss::Reduction;
 
 use crate::registry::Group;

@@ -159,42 +159,6 @@ mod tests {
     }
 
     #[test]
-    fn forward_matches_reference() {
-        for dims in [&[2, 3][..], &[3], &[2, 2, 3]] {
-            let all = inputs(dims);
-            let [x, weight, bias] = all.clone().map(|x| x.to_vec::<f64>().unwrap());
-            let dot = |x: &[f64], w: &[f64]| x.iter().zip(w).map(|(x, w)| x * w).sum::<f64>();
-            let product: Vec<f64> = x
-                .chunks(3)
-                .flat_map(|x| weight.chunks(3).map(|w| dot(x, w)).collect::<Vec<_>>())
-                .collect();
-            let sum: Vec<f64> = product
-                .iter()
-                .enumerate()
-                .map(|(i, p)| p + bias[i % 4])
-                .collect();
-            check_forward(with_bias, &all, &sum);
-            check_forward(without, &all[..2], &product);
-        }
-    }
-
-    #[test]
-    fn gradient_matches_finite_difference() {
-        for dims in [&[2, 3][..], &[3], &[2, 2, 3]] {
-            check_gradient(with_bias, &inputs(dims));
-            check_gradient(without, &inputs(dims)[..2]);
-        }
-    }
-
-    #[test]
-    fn accepts_strided_views() {
-        for dims in [&[2, 3][..], &[3], &[2, 2, 3]] {
-            check_layouts(with_bias, &inputs(dims));
-            check_layouts(without, &inputs(dims)[..2]);
-        }
-    }
-
-    #[test]
     fn museum_46_a_batch_of_none() {
         check_empty(with_bias, &[&[0, 3], &[4, 3], &[4]]);
         check_empty(with_bias, &[&[2, 0], &[4, 0], &[4]]);

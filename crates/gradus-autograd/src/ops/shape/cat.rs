@@ -3,6 +3,7 @@
 use gradus_tensor::{Error, Result, Shape, Tensor};
 
 use crate::ops::support::{index, same_dtype};
+use crate::registry::{Args, AttrType, Dense, Kind, OpSpec, one};
 use crate::{Backward, Op, Outputs, Saves, Stats, Var, apply};
 
 #[derive(Debug)]
@@ -71,7 +72,8 @@ impl Var {
     /// Vars joined along an existing dim, in order.
     ///
     /// # Shapes
-    /// All alike but for `dim`, whose sizes are added; sizes of 0 are fine. Any dtype, all alike.
+    /// All alike but for `dim`, whose sizes are added; sizes of 0 are fine. Any dtype, all alike. A var of shape `(0,)` is
+    /// left out beside vars of other ranks, as in PyTorch.
     ///
     /// # Gradient
     /// To each var its part of `grad_out`. Saves nothing.
@@ -92,14 +94,59 @@ impl Var {
     ///
     /// As `torch.cat`.
     pub fn cat(vars: &[&Self], dim: isize) -> Result<Self> {
-        let first = vars.first().ok_or(Error::Length {
+        let missing = Error::Length {
             op: "cat",
             expected: 1,
             got: 0,
-        })?;
+        };
+        if vars.iter().any(|x| x.rank() != 1) && vars.iter().any(|x| x.dims() == [0]) {
+            let vars = vars.iter().copied().filter(|x| x.dims() != [0]);
+            return Self::cat(&vars.collect::<Vec<_>>(), dim);
+        }
+        let first = vars.first().ok_or(missing)?;
         let axis = first.shape().axis("cat", dim)?;
         apply(Cat { axis }, vars)
     }
+}
+
+/// Its registration.
+pub(super) fn spec() -> OpSpec {
+    OpSpec::new("cat", |a| {
+        let vars: Vec<&Var> = a.vars("tensors")?.iter().collect();
+        Ok(one(Var::cat(&vars, a.isize("dim")?)?))
+    })
+    .list("tensors", Kind::Any)
+    .attr("dim", AttrType::Int, 0)
+    .reference(|a| {
+        let all = a.vars("tensors")?.iter().map(|x| Dense::of(x.tensor()));
+        let all = all.collect::<Result<Vec<Dense>>>()?;
+        let mut dims = all[0].dims.clone();
+        let axis = a.isize("dim")?.rem_euclid(dims.len() as isize) as usize;
+        dims[axis] = all.iter().map(|x| x.dims[axis]).sum();
+        Ok(vec![Dense::from_fn(&dims, |at| {
+            let mut own = at.to_vec();
+            let mut part = 0;
+            while own[axis] >= all[part].dims[axis] {
+                own[axis] -= all[part].dims[axis];
+                part += 1;
+            }
+            all[part].at(&own)
+        })])
+    })
+    .draw(|d| {
+        let mut dims = d.some_shape();
+        let dim = d.dim(dims.len());
+        let axis = dim.rem_euclid(dims.len() as i64) as usize;
+        let count = d.range(1..=3);
+        let parts = (0..count).map(|i| {
+            if i > 0 {
+                dims[axis] = d.range(0..=3);
+            }
+            d.reals(&dims)
+        });
+        let parts = parts.collect::<Result<Vec<Tensor>>>()?;
+        Ok(Args::new().with("tensors", parts).attr("dim", dim))
+    })
 }
 
 #[cfg(test)]
@@ -109,47 +156,6 @@ mod tests {
 
     fn three(v: &[Var], dim: isize) -> Result<Var> {
         Var::cat(&[&v[0], &v[1], &v[2]], dim)
-    }
-
-    #[test]
-    fn forward_matches_reference() {
-        let parts = [
-            tensor(&[1.0, 2.0, 3.0, 4.0], [2, 2]),
-            tensor(&[5.0, 6.0], [2, 1]),
-            tensor::<f64>(&[], [2, 0]),
-        ];
-        check_forward(|v| three(v, 1), &parts, &[1.0, 2.0, 5.0, 3.0, 4.0, 6.0]);
-        let parts = [
-            tensor(&[1.0, 2.0], [1, 2]),
-            tensor(&[5.0, 6.0], [1, 2]),
-            tensor::<f64>(&[], [0, 2]),
-        ];
-        check_forward(|v| three(v, -2), &parts, &[1.0, 2.0, 5.0, 6.0]);
-        let flags = Var::cat(&[&constant(&[true], 1), &constant(&[false], 1)], 0).unwrap();
-        assert_eq!(flags.tensor().to_vec::<bool>().unwrap(), [true, false]);
-    }
-
-    #[test]
-    fn gradient_matches_finite_difference() {
-        let parts = [
-            sampled(&[2, 1, 2], 1),
-            sampled(&[2, 3, 2], 2),
-            sampled(&[2, 2, 2], 3),
-        ];
-        check_gradient(|v| three(v, 1)?.square(), &parts);
-    }
-
-    #[test]
-    fn accepts_strided_views() {
-        check_layouts(
-            |v| three(v, 1),
-            &[
-                sampled(&[2, 1, 2], 1),
-                sampled(&[2, 3, 2], 2),
-                sampled(&[2, 2, 2], 3),
-            ],
-        );
-        check_empty(|v| three(v, 0), &[&[0, 3], &[2, 3], &[0, 3]]);
     }
 
     #[test]
@@ -164,6 +170,15 @@ mod tests {
             grads.get_var(&c).unwrap().to_vec::<f64>().unwrap(),
             [5.0, 6.0]
         );
+    }
+
+    #[test]
+    fn museum_46_vectors_of_no_elements_are_left_out() {
+        let none = Var::constant(tensor::<f64>(&[], [0]));
+        let x = constant(&BOTH_SIGNS, [2, 3]);
+        let y = Var::cat(&[&none, &x, &none], 1).unwrap();
+        assert_eq!((y.dims(), values(&y)), (&[2, 3][..], BOTH_SIGNS.to_vec()));
+        assert_eq!(Var::cat(&[&none, &none], 0).unwrap().dims(), [0]);
     }
 
     #[test]

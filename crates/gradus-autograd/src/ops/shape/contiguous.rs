@@ -2,6 +2,8 @@
 
 use gradus_tensor::{Result, Tensor};
 
+use crate::registry::templates::draw_x;
+use crate::registry::{Kind, OpSpec, Values, one};
 use crate::{Backward, Op, Outputs, Saves, Stats, Var, apply};
 
 #[derive(Debug)]
@@ -55,31 +57,17 @@ impl Var {
     }
 }
 
+/// Its registration.
+pub(super) fn spec() -> OpSpec {
+    OpSpec::new("contiguous", |a| Ok(one(a.var("x")?.contiguous()?)))
+        .input("x", Kind::Any)
+        .reference(|a| Ok(vec![a.dense("x")?]))
+        .draw(|d| draw_x(d, Values::REAL))
+}
+
 #[cfg(test)]
 mod tests {
     use crate::ops::support::testing::*;
-
-    #[test]
-    fn forward_matches_reference() {
-        let x: Vec<f64> = (0..6).map(f64::from).collect();
-        check_forward(
-            |v| v[0].contiguous(),
-            &[tensor(&x, [2, 3])],
-            &[0.0, 1.0, 2.0, 3.0, 4.0, 5.0],
-        );
-    }
-
-    #[test]
-    fn gradient_matches_finite_difference() {
-        check_gradient(|v| v[0].contiguous()?.square(), &[sampled(&[2, 3], 1)]);
-        check_gradient(|v| v[0].contiguous(), &[sampled(&[2, 3], 1)]);
-    }
-
-    #[test]
-    fn accepts_strided_views() {
-        check_layouts(|v| v[0].contiguous(), &[sampled(&[2, 3], 1)]);
-        check_empty(|v| v[0].contiguous(), &[&[0, 3]]);
-    }
 
     #[test]
     fn rejects_nothing_but_gradients_of_integers() {

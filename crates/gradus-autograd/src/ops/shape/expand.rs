@@ -1,8 +1,9 @@
 //! Expansion to a larger shape without copying.
 
-use gradus_tensor::{IntoShape, Result, Shape, Tensor};
+use gradus_tensor::{Error, IntoShape, Result, Shape, Tensor};
 
 use crate::ops::support::unbroadcast;
+use crate::registry::{Args, AttrType, Dense, Kind, OpSpec, one};
 use crate::{Backward, Op, Outputs, Saves, Stats, Var, apply};
 
 #[derive(Debug)]
@@ -41,7 +42,7 @@ impl Var {
     /// The sum of `grad_out` over the repeated dims. Saves nothing.
     ///
     /// # Errors
-    /// [`crate::Error::ShapeMismatch`] if another dim would have to change.
+    /// [`Error::ShapeMismatch`] if another dim would have to change.
     ///
     /// # Example
     /// ```
@@ -51,7 +52,7 @@ impl Var {
     /// # Ok::<(), gradus_autograd::Error>(())
     /// ```
     ///
-    /// As `torch.Tensor.expand`.
+    /// As `torch.Tensor.expand` without `-1`, which [`Var::expand_to`] takes; `torch.broadcast_to`.
     pub fn expand(&self, shape: impl IntoShape) -> Result<Self> {
         apply(
             Expand {
@@ -60,6 +61,72 @@ impl Var {
             &[self],
         )
     }
+
+    /// [`Var::expand`] to sizes of which -1 means that the dim stays as it is.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if a size is below -1, or a new dim is -1; [`Error::Length`] for fewer sizes than dims; those of
+    /// [`Var::expand`].
+    ///
+    /// # Example
+    /// ```
+    /// # use gradus_autograd::{Tensor, Var};
+    /// let x = Var::from(Tensor::from_slice(&[1.0_f32, 2.0], [2, 1])?);
+    /// assert_eq!(x.expand_to(&[4, -1, 3])?.dims(), [4, 2, 3]);
+    /// # Ok::<(), gradus_autograd::Error>(())
+    /// ```
+    ///
+    /// As `torch.Tensor.expand`.
+    pub fn expand_to(&self, sizes: &[isize]) -> Result<Self> {
+        let new = sizes.len().checked_sub(self.rank()).ok_or(Error::Length {
+            op: "expand",
+            expected: self.rank(),
+            got: sizes.len(),
+        })?;
+        let size = |(axis, &size): (usize, &isize)| match usize::try_from(size) {
+            Ok(size) => Ok(size),
+            Err(_) if size == -1 && axis >= new => Ok(self.dims()[axis - new]),
+            Err(_) => Err(Error::Argument {
+                op: "expand",
+                name: "size",
+                expected: "sizes, or -1 for a dim that there is",
+                got: size as f64,
+            }),
+        };
+        let dims = sizes.iter().enumerate().map(size);
+        self.expand(dims.collect::<Result<Vec<usize>>>()?)
+    }
+}
+
+/// Its registration.
+pub(super) fn spec() -> OpSpec {
+    OpSpec::new("expand", |a| {
+        Ok(one(a.var("x")?.expand_to(&a.isizes("size")?)?))
+    })
+    .input("x", Kind::Any)
+    .required("size", AttrType::Ints)
+    .reference(|a| {
+        let (x, sizes) = (a.dense("x")?, a.isizes("size")?);
+        let new = sizes.len() - x.rank();
+        let size = |(axis, size): (usize, isize)| match usize::try_from(size) {
+            Ok(size) => size,
+            Err(_) => x.dims[axis - new],
+        };
+        let dims: Vec<usize> = sizes.into_iter().enumerate().map(size).collect();
+        Ok(vec![Dense::from_fn(&dims, |at| x.wide(at))])
+    })
+    .draw(|d| {
+        let wide = d.any_shape();
+        let dims = d.narrower(&wide);
+        let new = wide.len() - dims.len();
+        let mut sizes: Vec<i64> = wide.iter().map(|&size| size as i64).collect();
+        for axis in new..wide.len() {
+            if dims[axis - new] == wide[axis] && d.flag() {
+                sizes[axis] = -1;
+            }
+        }
+        Ok(Args::new().with("x", d.reals(&dims)?).attr("size", sizes))
+    })
 }
 
 #[cfg(test)]
@@ -67,27 +134,20 @@ mod tests {
     use crate::ops::support::testing::*;
 
     #[test]
-    fn forward_matches_reference() {
-        check_forward(
-            |v| v[0].expand([2, 2, 3]),
-            &[tensor(&[1.0, 2.0], [2, 1])],
-            &[1.0, 1.0, 1.0, 2.0, 2.0, 2.0].repeat(2),
-        );
+    fn museum_42_results_of_expanded_tensors_are_their_own() {
+        let x = constant(&[0.5_f64], 1).expand([3]).unwrap();
+        let y = x.cos().unwrap().cos().unwrap().cos().unwrap();
+        assert_eq!(values(&y), [0.5_f64.cos().cos().cos(); 3]);
+        assert_eq!(values(&x), [0.5; 3]);
     }
 
     #[test]
-    fn gradient_matches_finite_difference() {
-        check_gradient(
-            |v| v[0].expand([2, 2, 3])?.square(),
-            &[tensor(&[1.0, 2.0], [2, 1])],
-        );
-    }
-
-    #[test]
-    fn accepts_strided_views() {
-        check_layouts(|v| v[0].expand([4, 2, 3]), &[tensor(&BOTH_SIGNS, [2, 3])]);
-        check_layouts(|v| v[0].expand([4, 2]), &[tensor(&BOTH_SIGNS[..1], ())]);
-        check_empty(|v| v[0].expand([0, 3]), &[&[1, 3]]);
+    fn museum_47_more_than_two_billion_elements() {
+        let x = constant(&[7_u8], 1).expand([3 << 30]).unwrap();
+        let y = x.narrow(0, (3 << 30) - 2, 2).unwrap();
+        assert_eq!(values(&y), [7.0, 7.0]);
+        let got = x.expand([1 << 62, 3 << 30]);
+        assert!(matches!(got, Err(crate::Error::Overflow { .. })), "{got:?}");
     }
 
     #[test]

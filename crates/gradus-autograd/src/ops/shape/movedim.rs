@@ -1,34 +1,8 @@
-//! One dim at another place.
+//! Dims at other places.
 
-use gradus_tensor::{Result, Tensor};
-
-use crate::{Backward, Op, Outputs, Saves, Stats, Var, apply};
-
-#[derive(Debug)]
-struct MoveDim {
-    from: isize,
-    to: isize,
-}
-
-impl Op for MoveDim {
-    fn name(&self) -> &'static str {
-        "movedim"
-    }
-
-    fn saves(&self) -> Saves {
-        Saves::NOTHING
-    }
-
-    fn forward(&self, inputs: &[&Tensor], _stats: &mut Stats) -> Result<Outputs> {
-        Ok(inputs[0].movedim(self.from, self.to)?.into())
-    }
-
-    fn backward(&self, ctx: &Backward<'_>, grad_out: &[Option<Var>]) -> Result<Vec<Option<Var>>> {
-        Ok(vec![Some(
-            ctx.grad(grad_out, 0)?.movedim(self.to, self.from)?,
-        )])
-    }
-}
+use crate::ops::support::movement::axes;
+use crate::registry::{Args, AttrType, Dense, Kind, OpSpec, one};
+use crate::{Error, Result, Var};
 
 impl Var {
     /// Dim `from` at place `to`, the others in their order. A view.
@@ -40,7 +14,7 @@ impl Var {
     /// `grad_out` with the dim moved back. Saves nothing.
     ///
     /// # Errors
-    /// [`crate::Error::Axis`] if a dim is outside.
+    /// [`Error::Axis`] if a dim is outside.
     ///
     /// # Example
     /// ```
@@ -52,56 +26,96 @@ impl Var {
     ///
     /// As `torch.movedim` with single dims.
     pub fn movedim(&self, from: isize, to: isize) -> Result<Self> {
-        apply(MoveDim { from, to }, &[self])
+        self.movedims(&[from], &[to])
     }
+
+    /// Dim `from[i]` at place `to[i]`, the others in their order. A view.
+    ///
+    /// # Shapes, gradient
+    /// As [`Var::movedim`].
+    ///
+    /// # Errors
+    /// [`Error::Axis`] if a dim is outside or repeated; [`Error::Length`] if the lists differ in length.
+    ///
+    /// As `torch.movedim`.
+    pub fn movedims(&self, from: &[isize], to: &[isize]) -> Result<Self> {
+        if from.len() != to.len() {
+            return Err(Error::Length {
+                op: "movedim",
+                expected: from.len(),
+                got: to.len(),
+            });
+        }
+        let sources = axes("movedim", self.shape(), from)?;
+        let places = axes("movedim", self.shape(), to)?;
+        if self.rank() == 0 {
+            return Ok(self.clone());
+        }
+        let mut rest = (0..self.rank()).filter(|axis| !sources.contains(axis));
+        let order: Vec<usize> = (0..self.rank())
+            .map(|place| match places.iter().position(|&p| p == place) {
+                Some(i) => sources[i],
+                None => rest.next().unwrap_or(place),
+            })
+            .collect();
+        super::permute::permuted("movedim", self, &order)
+    }
+}
+
+/// Its registration.
+pub(super) fn spec() -> OpSpec {
+    OpSpec::new("movedim", |a| {
+        let x = a.var("x")?;
+        let [from, to] = [a.isizes("source")?, a.isizes("destination")?];
+        Ok(one(x.movedims(&from, &to)?))
+    })
+    .input("x", Kind::Any)
+    .required("source", AttrType::Ints)
+    .required("destination", AttrType::Ints)
+    .reference(|a| {
+        let x = a.dense("x")?;
+        let axes = |name| -> Result<Vec<usize>> {
+            let dims = a.isizes(name)?.into_iter();
+            Ok(dims
+                .map(|dim| dim.rem_euclid(x.rank() as isize) as usize)
+                .collect())
+        };
+        let (from, to) = (axes("source")?, axes("destination")?);
+        // The dims that stay, then the moved ones put in from the first place on.
+        let mut order: Vec<usize> = (0..x.rank()).filter(|axis| !from.contains(axis)).collect();
+        let mut moves: Vec<(usize, usize)> = to.into_iter().zip(from).collect();
+        moves.sort_unstable();
+        for (place, axis) in moves {
+            order.insert(place, axis);
+        }
+        Ok(vec![Dense::permute(&x, &order)])
+    })
+    .draw(|d| {
+        let dims = d.some_shape();
+        let from = d.dims(dims.len(), 0);
+        let places = d.order(dims.len());
+        let to: Vec<i64> = places[..from.len()]
+            .iter()
+            .map(|&p| p as i64 - if d.flag() { dims.len() as i64 } else { 0 })
+            .collect();
+        let args = Args::new().with("x", d.reals(&dims)?);
+        Ok(args.attr("source", from).attr("destination", to))
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use crate::Error;
     use crate::ops::support::testing::*;
 
     #[test]
-    fn forward_matches_reference() {
-        let x: Vec<f64> = (0..24).map(f64::from).collect();
-        check_forward(
-            |v| v[0].movedim(0, -1),
-            &[tensor(&x, [2, 3, 4])],
-            &[
-                0.0, 12.0, 1.0, 13.0, 2.0, 14.0, 3.0, 15.0, 4.0, 16.0, 5.0, 17.0, 6.0, 18.0, 7.0,
-                19.0, 8.0, 20.0, 9.0, 21.0, 10.0, 22.0, 11.0, 23.0,
-            ],
-        );
-    }
-
-    #[test]
-    fn gradient_matches_finite_difference() {
-        check_gradient(|v| v[0].movedim(0, -1)?.square(), &[sampled(&[2, 3, 4], 1)]);
-        check_gradient(|v| v[0].movedim(0, -1), &[sampled(&[2, 3, 4], 1)]);
-    }
-
-    #[test]
-    fn accepts_strided_views() {
-        check_layouts(|v| v[0].movedim(0, -1), &[sampled(&[2, 3, 4], 1)]);
-        check_empty(|v| v[0].movedim(0, 1), &[&[0, 3]]);
-    }
-
-    #[test]
-    fn rejects_dims_that_do_not_exist() {
-        let got = constant(&BOTH_SIGNS, [2, 3]).movedim(0, 2);
-        assert!(matches!(got, Err(crate::Error::Axis { .. })), "{got:?}");
-        let got = constant(&BOTH_SIGNS, [2, 3]).movedim(-3, 0);
-        assert!(matches!(got, Err(crate::Error::Axis { .. })), "{got:?}");
-    }
-
-    #[test]
-    fn a_dim_moved_into_the_middle_comes_back() {
-        check_gradient(
-            |v| v[0].movedim(0, 1)?.square(),
-            &[sampled(&[2, 3, 2, 2], 1)],
-        );
-        check_gradient(
-            |v| v[0].movedim(3, 1)?.square(),
-            &[sampled(&[2, 3, 2, 2], 1)],
-        );
+    fn rejects_dims_that_do_not_exist_and_lists_of_other_lengths() {
+        let x = constant(&BOTH_SIGNS, [2, 3]);
+        assert!(matches!(x.movedim(0, 2), Err(Error::Axis { .. })));
+        assert!(matches!(x.movedim(-3, 0), Err(Error::Axis { .. })));
+        let got = x.movedims(&[0, 0], &[0, 1]);
+        assert!(matches!(got, Err(Error::Axis { .. })), "{got:?}");
+        let got = x.movedims(&[0], &[0, 1]);
+        assert!(matches!(got, Err(Error::Length { .. })), "{got:?}");
     }
 }

@@ -1,5 +1,7 @@
 //! A range of a dim.
 
+use crate::ops::support::movement::wrapped;
+use crate::registry::{Args, AttrType, Kind, OpSpec, one};
 use crate::{Result, Var};
 
 impl Var {
@@ -30,34 +32,49 @@ impl Var {
     }
 }
 
+/// Its registration. As PyTorch's, `start` may count from the end.
+pub(super) fn spec() -> OpSpec {
+    OpSpec::new("narrow", |a| {
+        let (x, dim) = (a.var("x")?, a.isize("dim")?);
+        let axis = x.shape().axis("narrow", dim)?;
+        let start = wrapped("narrow", axis, a.int("start")?, x.dims()[axis])?;
+        Ok(one(x.narrow(dim, start, a.usize("length")?)?))
+    })
+    .input("x", Kind::Any)
+    .required("dim", AttrType::Int)
+    .required("start", AttrType::Int)
+    .required("length", AttrType::Int)
+    .reference(|a| {
+        let x = a.dense("x")?;
+        let axis = a.isize("dim")?.rem_euclid(x.rank() as isize) as usize;
+        let (mut start, len) = (a.isize("start")?, a.usize("length")?);
+        if start < 0 {
+            start += x.dims[axis] as isize;
+        }
+        let start = start as usize;
+        Ok(vec![
+            x.along(axis, |lane| lane[start..start + len].to_vec()),
+        ])
+    })
+    .draw(|d| {
+        let dims = d.some_shape();
+        let dim = d.dim(dims.len());
+        let size = dims[dim.rem_euclid(dims.len() as i64) as usize];
+        let start = d.range(0..=size);
+        let len = d.range(0..=size - start);
+        let start = if d.flag() && start < size {
+            start as i64 - size as i64
+        } else {
+            start as i64
+        };
+        let args = Args::new().with("x", d.reals(&dims)?).attr("dim", dim);
+        Ok(args.attr("start", start).attr("length", len))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use crate::ops::support::testing::*;
-
-    #[test]
-    fn forward_matches_reference() {
-        let x: Vec<f64> = (0..12).map(f64::from).collect();
-        check_forward(
-            |v| v[0].narrow(1, 1, 2),
-            &[tensor(&x, [2, 3, 2])],
-            &[2.0, 3.0, 4.0, 5.0, 8.0, 9.0, 10.0, 11.0],
-        );
-    }
-
-    #[test]
-    fn gradient_matches_finite_difference() {
-        check_gradient(
-            |v| v[0].narrow(1, 1, 2)?.square(),
-            &[sampled(&[2, 3, 2], 1)],
-        );
-        check_gradient(|v| v[0].narrow(1, 1, 2), &[sampled(&[2, 3, 2], 1)]);
-    }
-
-    #[test]
-    fn accepts_strided_views() {
-        check_layouts(|v| v[0].narrow(1, 1, 2), &[sampled(&[2, 3, 2], 1)]);
-        check_empty(|v| v[0].narrow(0, 0, 0), &[&[0, 3]]);
-    }
 
     #[test]
     fn rejects_a_range_that_is_outside() {

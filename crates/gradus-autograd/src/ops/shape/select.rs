@@ -1,5 +1,7 @@
 //! One position of a dim.
 
+use crate::ops::support::movement::wrapped;
+use crate::registry::{Args, AttrType, Kind, OpSpec, one};
 use crate::{Result, Var};
 
 impl Var {
@@ -29,31 +31,37 @@ impl Var {
     }
 }
 
+/// Its registration. As PyTorch's, `index` may count from the end.
+pub(super) fn spec() -> OpSpec {
+    OpSpec::new("select", |a| {
+        let (x, dim) = (a.var("x")?, a.isize("dim")?);
+        let axis = x.shape().axis("select", dim)?;
+        let index = wrapped("select", axis, a.int("index")?, x.dims()[axis])?;
+        Ok(one(x.select(dim, index)?))
+    })
+    .input("x", Kind::Any)
+    .required("dim", AttrType::Int)
+    .required("index", AttrType::Int)
+    .reference(|a| {
+        let x = a.dense("x")?;
+        let axis = a.isize("dim")?.rem_euclid(x.rank() as isize) as usize;
+        let index = a.isize("index")?.rem_euclid(x.dims[axis] as isize) as usize;
+        let mut dims = x.dims.clone();
+        dims.remove(axis);
+        Ok(vec![x.along(axis, |lane| vec![lane[index]]).reshape(&dims)])
+    })
+    .draw(|d| {
+        let dims = d.some_shape();
+        let dim = d.dim(dims.len());
+        let index = d.dim(dims[dim.rem_euclid(dims.len() as i64) as usize]);
+        let args = Args::new().with("x", d.reals(&dims)?).attr("dim", dim);
+        Ok(args.attr("index", index))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use crate::ops::support::testing::*;
-
-    #[test]
-    fn forward_matches_reference() {
-        let x: Vec<f64> = (0..12).map(f64::from).collect();
-        check_forward(
-            |v| v[0].select(1, 2),
-            &[tensor(&x, [2, 3, 2])],
-            &[4.0, 5.0, 10.0, 11.0],
-        );
-    }
-
-    #[test]
-    fn gradient_matches_finite_difference() {
-        check_gradient(|v| v[0].select(1, 2)?.square(), &[sampled(&[2, 3, 2], 1)]);
-        check_gradient(|v| v[0].select(1, 2), &[sampled(&[2, 3, 2], 1)]);
-    }
-
-    #[test]
-    fn accepts_strided_views() {
-        check_layouts(|v| v[0].select(1, 2), &[sampled(&[2, 3, 2], 1)]);
-        check_empty(|v| v[0].select(1, 0), &[&[0, 3]]);
-    }
 
     #[test]
     fn rejects_an_index_that_is_outside() {

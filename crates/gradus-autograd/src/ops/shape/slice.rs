@@ -3,6 +3,7 @@
 use gradus_tensor::{Result, Shape, Tensor};
 
 use crate::ops::support::index;
+use crate::registry::{Args, Attr, AttrType, Kind, OpSpec, one};
 use crate::{Backward, Op, Outputs, Saves, Stats, Var, apply};
 
 #[derive(Debug)]
@@ -116,34 +117,60 @@ impl Var {
     }
 }
 
+/// Its registration.
+pub(super) fn spec() -> OpSpec {
+    OpSpec::new("slice", |a| {
+        let x = a.var("x")?;
+        let dim = a.isize("dim")?;
+        let size = x.dims()[x.shape().axis("slice", dim)?] as isize;
+        let step = a.isize("step")?;
+        let (first, last) = if step < 0 { (size - 1, -1) } else { (0, size) };
+        let start = a.opt("start", Args::isize)?.unwrap_or(first);
+        let end = a.opt("end", Args::isize)?.unwrap_or(last);
+        Ok(one(x.slice(dim, start, end, step)?))
+    })
+    .input("x", Kind::Any)
+    .attr("dim", AttrType::Int, 0)
+    .attr("start", AttrType::Int, Attr::None)
+    .attr("end", AttrType::Int, Attr::None)
+    .attr("step", AttrType::Int, 1)
+    .reference(|a| {
+        let x = a.dense("x")?;
+        let axis = a.isize("dim")?.rem_euclid(x.rank() as isize) as usize;
+        let (size, step) = (x.dims[axis] as isize, a.isize("step")?);
+        let (first, last) = if step < 0 { (size - 1, -1) } else { (0, size) };
+        let mut at = a.opt("start", Args::isize)?.unwrap_or(first);
+        let end = a.opt("end", Args::isize)?.unwrap_or(last);
+        let mut walk = Vec::new();
+        while (step > 0 && at < end) || (step < 0 && at > end) {
+            walk.push(at as usize);
+            at += step;
+        }
+        Ok(vec![x.along(axis, |lane| {
+            walk.iter().map(|&i| lane[i]).collect()
+        })])
+    })
+    .draw(|d| {
+        let dims = d.some_shape();
+        let dim = d.dim(dims.len());
+        let size = dims[dim.rem_euclid(dims.len() as i64) as usize] as i64;
+        let mut args = Args::new().with("x", d.reals(&dims)?).attr("dim", dim);
+        let step = d.int(1..=3);
+        let down = d.flag() && size > 0;
+        args = args.attr("step", if down { -step } else { step });
+        let [low, high] = if down { [-1, size - 1] } else { [0, size] };
+        for name in ["start", "end"] {
+            if d.flag() {
+                args = args.attr(name, d.int(low..=high));
+            }
+        }
+        Ok(args)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use crate::ops::support::testing::*;
-
-    #[test]
-    fn forward_matches_reference() {
-        let x: Vec<f64> = (0..20).map(f64::from).collect();
-        check_forward(
-            |v| v[0].slice(1, 1, 4, 2),
-            &[tensor(&x, [2, 5, 2])],
-            &[2.0, 3.0, 6.0, 7.0, 12.0, 13.0, 16.0, 17.0],
-        );
-    }
-
-    #[test]
-    fn gradient_matches_finite_difference() {
-        check_gradient(
-            |v| v[0].slice(1, 1, 4, 2)?.square(),
-            &[sampled(&[2, 5, 2], 1)],
-        );
-        check_gradient(|v| v[0].slice(1, 1, 4, 2), &[sampled(&[2, 5, 2], 1)]);
-    }
-
-    #[test]
-    fn accepts_strided_views() {
-        check_layouts(|v| v[0].slice(1, 1, 4, 2), &[sampled(&[2, 5, 2], 1)]);
-        check_empty(|v| v[0].slice(0, 0, 0, 1), &[&[0, 3]]);
-    }
 
     #[test]
     fn rejects_bounds_outside_and_a_step_of_zero() {

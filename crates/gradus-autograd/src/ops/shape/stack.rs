@@ -1,9 +1,10 @@
 //! Vars joined along a new dim.
 
-use gradus_tensor::{Error, Result};
+use gradus_tensor::{Error, Result, Tensor};
 
 use crate::Var;
 use crate::ops::support::same_shape;
+use crate::registry::{Args, AttrType, Dense, Kind, OpSpec, one};
 
 impl Var {
     /// Vars of one shape joined along a new dim, in order.
@@ -45,44 +46,40 @@ impl Var {
     }
 }
 
+/// Its registration.
+pub(super) fn spec() -> OpSpec {
+    OpSpec::new("stack", |a| {
+        let vars: Vec<&Var> = a.vars("tensors")?.iter().collect();
+        Ok(one(Var::stack(&vars, a.isize("dim")?)?))
+    })
+    .list("tensors", Kind::Any)
+    .attr("dim", AttrType::Int, 0)
+    .reference(|a| {
+        let all = a.vars("tensors")?.iter().map(|x| Dense::of(x.tensor()));
+        let all = all.collect::<Result<Vec<Dense>>>()?;
+        let mut dims = all[0].dims.clone();
+        let axis = a.isize("dim")?.rem_euclid(dims.len() as isize + 1) as usize;
+        dims.insert(axis, all.len());
+        Ok(vec![Dense::from_fn(&dims, |at| {
+            let mut own = at.to_vec();
+            let which = own.remove(axis);
+            all[which].at(&own)
+        })])
+    })
+    .draw(|d| {
+        let dims = d.any_shape();
+        let dim = d.dim(dims.len() + 1);
+        let count = d.range(1..=3);
+        let parts = (0..count).map(|_| d.reals(&dims));
+        let parts = parts.collect::<Result<Vec<Tensor>>>()?;
+        Ok(Args::new().with("tensors", parts).attr("dim", dim))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use crate::ops::support::testing::*;
     use crate::{Error, Var};
-
-    #[test]
-    fn forward_matches_reference() {
-        let parts = [tensor(&[1.0, 2.0], 2), tensor(&[3.0, 4.0], 2)];
-        check_forward(
-            |v| Var::stack(&[&v[0], &v[1]], 0),
-            &parts,
-            &[1.0, 2.0, 3.0, 4.0],
-        );
-        check_forward(
-            |v| Var::stack(&[&v[0], &v[1]], -1),
-            &parts,
-            &[1.0, 3.0, 2.0, 4.0],
-        );
-        let scalars = [tensor(&[1.0], ()), tensor(&[3.0], ())];
-        check_forward(|v| Var::stack(&[&v[0], &v[1]], 0), &scalars, &[1.0, 3.0]);
-    }
-
-    #[test]
-    fn gradient_matches_finite_difference() {
-        check_gradient(
-            |v| Var::stack(&[&v[0], &v[1]], 1)?.square(),
-            &[sampled(&[2, 3], 1), sampled(&[2, 3], 2)],
-        );
-    }
-
-    #[test]
-    fn accepts_strided_views() {
-        check_layouts(
-            |v| Var::stack(&[&v[0], &v[1]], 1),
-            &[sampled(&[2, 3], 1), sampled(&[2, 3], 2)],
-        );
-        check_empty(|v| Var::stack(&[&v[0], &v[1]], 0), &[&[0, 3], &[0, 3]]);
-    }
 
     #[test]
     fn rejects_parts_that_do_not_fit() {

@@ -1,43 +1,17 @@
-//! Two dims exchanged.
+//! Two dims swapped.
 
-use gradus_tensor::{Result, Tensor};
-
-use crate::{Backward, Op, Outputs, Saves, Stats, Var, apply};
-
-#[derive(Debug)]
-struct Transpose {
-    dim0: isize,
-    dim1: isize,
-}
-
-impl Op for Transpose {
-    fn name(&self) -> &'static str {
-        "transpose"
-    }
-
-    fn saves(&self) -> Saves {
-        Saves::NOTHING
-    }
-
-    fn forward(&self, inputs: &[&Tensor], _stats: &mut Stats) -> Result<Outputs> {
-        Ok(inputs[0].transpose(self.dim0, self.dim1)?.into())
-    }
-
-    fn backward(&self, ctx: &Backward<'_>, grad_out: &[Option<Var>]) -> Result<Vec<Option<Var>>> {
-        Ok(vec![Some(
-            ctx.grad(grad_out, 0)?.transpose(self.dim0, self.dim1)?,
-        )])
-    }
-}
+use crate::ops::support::movement::axis;
+use crate::registry::{Args, AttrType, Kind, OpSpec, one};
+use crate::{Result, Var};
 
 impl Var {
-    /// Dims `dim0` and `dim1` exchanged. A view.
+    /// With dims `dim0` and `dim1` swapped. A view.
     ///
     /// # Shapes
-    /// Any with these dims.
+    /// Any with these dims; a scalar has dim 0.
     ///
     /// # Gradient
-    /// `grad_out` with the same dims exchanged. Saves nothing.
+    /// `grad_out` with the same dims swapped. Saves nothing.
     ///
     /// # Errors
     /// [`crate::Error::Axis`] if a dim is outside.
@@ -46,47 +20,54 @@ impl Var {
     /// ```
     /// # use gradus_autograd::{Tensor, Var};
     /// let x = Var::from(Tensor::from_slice(&[1.0_f32, 2.0, 3.0, 4.0, 5.0, 6.0], [2, 3])?);
-    /// assert_eq!(x.transpose(0, 1)?.dims(), [3, 2]);
+    /// assert_eq!(x.transpose(0, 1)?.tensor().to_vec::<f32>()?, [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]);
     /// # Ok::<(), gradus_autograd::Error>(())
     /// ```
     ///
-    /// As `torch.transpose`.
+    /// As `torch.transpose`, `torch.swapaxes`.
     pub fn transpose(&self, dim0: isize, dim1: isize) -> Result<Self> {
-        apply(Transpose { dim0, dim1 }, &[self])
+        let [a, b] = [
+            axis("transpose", self.shape(), dim0)?,
+            axis("transpose", self.shape(), dim1)?,
+        ];
+        if self.rank() == 0 {
+            return Ok(self.clone());
+        }
+        let mut order: Vec<usize> = (0..self.rank()).collect();
+        order.swap(a, b);
+        super::permute::permuted("transpose", self, &order)
     }
+}
+
+/// Its registration.
+pub(super) fn spec() -> OpSpec {
+    OpSpec::new("transpose", |a| {
+        let dims = [a.isize("dim0")?, a.isize("dim1")?];
+        Ok(one(a.var("x")?.transpose(dims[0], dims[1])?))
+    })
+    .input("x", Kind::Any)
+    .required("dim0", AttrType::Int)
+    .required("dim1", AttrType::Int)
+    .reference(|a| {
+        let x = a.dense("x")?;
+        let mut order: Vec<usize> = (0..x.rank()).collect();
+        if x.rank() > 0 {
+            let axis = |dim: isize| dim.rem_euclid(x.rank() as isize) as usize;
+            order.swap(axis(a.isize("dim0")?), axis(a.isize("dim1")?));
+        }
+        Ok(vec![x.permute(&order)])
+    })
+    .draw(|d| {
+        let dims = d.any_shape();
+        let (dim0, dim1) = (d.dim(dims.len()), d.dim(dims.len()));
+        let args = Args::new().with("x", d.reals(&dims)?);
+        Ok(args.attr("dim0", dim0).attr("dim1", dim1))
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use crate::ops::support::testing::*;
-
-    #[test]
-    fn forward_matches_reference() {
-        let x: Vec<f64> = (0..24).map(f64::from).collect();
-        check_forward(
-            |v| v[0].transpose(0, -1),
-            &[tensor(&x, [2, 3, 4])],
-            &[
-                0.0, 12.0, 4.0, 16.0, 8.0, 20.0, 1.0, 13.0, 5.0, 17.0, 9.0, 21.0, 2.0, 14.0, 6.0,
-                18.0, 10.0, 22.0, 3.0, 15.0, 7.0, 19.0, 11.0, 23.0,
-            ],
-        );
-    }
-
-    #[test]
-    fn gradient_matches_finite_difference() {
-        check_gradient(
-            |v| v[0].transpose(0, -1)?.square(),
-            &[sampled(&[2, 3, 4], 1)],
-        );
-        check_gradient(|v| v[0].transpose(0, -1), &[sampled(&[2, 3, 4], 1)]);
-    }
-
-    #[test]
-    fn accepts_strided_views() {
-        check_layouts(|v| v[0].transpose(0, -1), &[sampled(&[2, 3, 4], 1)]);
-        check_empty(|v| v[0].transpose(0, 1), &[&[0, 3]]);
-    }
 
     #[test]
     fn rejects_dims_that_do_not_exist() {

@@ -9,6 +9,7 @@ pub(crate) mod extremum;
 pub(crate) mod index;
 pub(crate) mod lean;
 pub(crate) mod loss;
+pub(crate) mod movement;
 pub(crate) mod pool;
 pub(crate) mod rows;
 pub(crate) mod softmax;
