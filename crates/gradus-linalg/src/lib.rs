@@ -23,6 +23,7 @@ pub mod optimizer;
 pub mod random;
 pub mod reduce;
 pub mod reduce_arg;
+pub mod scatter;
 pub mod softmax;
 
 // matrix products and image kernels

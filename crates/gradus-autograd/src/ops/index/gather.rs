@@ -1,83 +1,18 @@
 //! Elements picked along a dim by index.
 
-use gradus_tensor::{DType, Error, Result, Shape, Tensor};
+use gradus_tensor::{Result, Shape, Tensor};
 
-use crate::ops::support::{index, require_dtype};
+use crate::Var;
+use crate::ops::support::lanes::{as_lanes, at_least_vector};
+use crate::ops::support::places::{Places, pick, spread};
 use crate::registry::{Args, AttrType, Dense, Kind, OpSpec, one};
-use crate::{Backward, Op, Outputs, Saves, Stats, Var, apply};
-
-/// Picks; `shape` is the result's. The positions are checked.
-#[derive(Clone, Debug)]
-struct Gather {
-    axis: usize,
-    positions: std::sync::Arc<[usize]>,
-    shape: Shape,
-}
-
-impl Op for Gather {
-    fn name(&self) -> &'static str {
-        "gather"
-    }
-
-    fn saves(&self) -> Saves {
-        Saves::NOTHING
-    }
-
-    fn forward(&self, inputs: &[&Tensor], _stats: &mut Stats) -> Result<Outputs> {
-        Ok(index::gather(inputs[0], self.axis, &self.positions, &self.shape)?.into())
-    }
-
-    fn backward(&self, ctx: &Backward<'_>, grad_out: &[Option<Var>]) -> Result<Vec<Option<Var>>> {
-        let scatter = Scatter {
-            gather: self.clone(),
-            into: *ctx.input_shape(0),
-        };
-        Ok(vec![Some(apply(scatter, &[&ctx.grad(grad_out, 0)?])?)])
-    }
-}
-
-/// The gradient of [`Gather`]: adds each element to the place that it was picked from.
-#[derive(Debug)]
-struct Scatter {
-    gather: Gather,
-    into: Shape,
-}
-
-impl Op for Scatter {
-    fn name(&self) -> &'static str {
-        "gather_backward"
-    }
-
-    fn saves(&self) -> Saves {
-        Saves::NOTHING
-    }
-
-    fn forward(&self, inputs: &[&Tensor], _stats: &mut Stats) -> Result<Outputs> {
-        let Gather {
-            axis,
-            ref positions,
-            ..
-        } = self.gather;
-        Ok(index::scatter_add(self.name(), inputs[0], axis, positions, &self.into)?.into())
-    }
-
-    fn backward(&self, ctx: &Backward<'_>, grad_out: &[Option<Var>]) -> Result<Vec<Option<Var>>> {
-        Ok(vec![Some(apply(
-            self.gather.clone(),
-            &[&ctx.grad(grad_out, 0)?],
-        )?)])
-    }
-}
 
 /// Row by row, zeros `(R, size)` to which each element of `x` `(R, K)` is added at its position.
 pub(crate) fn scatter_rows(x: &Var, positions: Vec<usize>, size: usize) -> Result<Var> {
-    let gather = Gather {
-        axis: 1,
-        positions: positions.into(),
-        shape: *x.shape(),
-    };
-    let into = Shape::new(&[x.dims()[0], size])?;
-    apply(Scatter { gather, into }, &[x])
+    let positions: Vec<i64> = positions.into_iter().map(|p| p as i64).collect();
+    let index = Tensor::from_slice(&positions, x.shape())?;
+    let whole = Shape::new(&[x.dims()[0], size])?;
+    spread("scatter_rows", Places::along_checked(1, &index, &whole)?, x)
 }
 
 impl Var {
@@ -94,8 +29,8 @@ impl Var {
     /// the indices.
     ///
     /// # Errors
-    /// [`Error::Axis`] if `dim` is outside; [`Error::ShapeMismatch`] if `index` does not fit; [`Error::DType`] if it is not
-    /// i64; [`Error::IndexOutOfRange`] with the first index that is outside (negative ones are, too).
+    /// [`crate::Error::Axis`] if `dim` is outside; [`crate::Error::ShapeMismatch`] if `index` does not fit; [`crate::Error::DType`] if it is not
+    /// i64; [`crate::Error::IndexOutOfRange`] with the first index that is outside (negative ones are, too).
     ///
     /// # Example
     /// ```
@@ -108,27 +43,9 @@ impl Var {
     ///
     /// As `torch.gather`.
     pub fn gather(&self, dim: isize, index: &Tensor) -> Result<Self> {
-        let axis = self.shape().axis("gather", dim)?;
-        require_dtype("gather", index, &[DType::I64])?;
-        let fits = index.rank() == self.rank()
-            && (0..self.rank()).all(|a| a == axis || index.dims()[a] <= self.dims()[a]);
-        if !fits {
-            return Err(Error::ShapeMismatch {
-                op: "gather",
-                lhs: *self.shape(),
-                rhs: *index.shape(),
-                rule: "the index has the same rank, and dims no larger but for the gathered one",
-            });
-        }
-        let positions = index::positions("gather", index, self.dims()[axis])?.into();
-        apply(
-            Gather {
-                axis,
-                positions,
-                shape: *index.shape(),
-            },
-            &[self],
-        )
+        let (x, axis) = as_lanes("gather", self, dim)?;
+        let places = Places::along("gather", axis, &at_least_vector(index)?, x.shape())?;
+        pick("gather", places, &x)?.reshape(index.shape())
     }
 }
 
@@ -171,50 +88,6 @@ pub(super) fn spec() -> OpSpec {
 mod tests {
     use crate::Error;
     use crate::ops::support::testing::*;
-
-    #[test]
-    fn forward_matches_reference() {
-        let x = tensor(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], [2, 3]);
-        let columns = tensor(&[2_i64, 0, 0, 1], [2, 2]);
-        check_forward(
-            |v| v[0].gather(1, &columns),
-            std::slice::from_ref(&x),
-            &[3.0, 1.0, 4.0, 5.0],
-        );
-        let rows = tensor(&[1_i64, 0, 0, 1, 1, 1], [3, 2]);
-        check_forward(
-            |v| v[0].gather(-2, &rows),
-            &[x],
-            &[4.0, 2.0, 1.0, 5.0, 4.0, 5.0],
-        );
-    }
-
-    #[test]
-    fn gradient_matches_finite_difference() {
-        let index = tensor(&[1_i64, 0, 1, 1, 0, 0, 1, 1], [2, 2, 2]);
-        for dim in [0, 1, 2] {
-            check_gradient(
-                |v| v[0].gather(dim, &index)?.square(),
-                &[sampled(&[2, 3, 2], 1)],
-            );
-        }
-    }
-
-    #[test]
-    fn accepts_strided_views() {
-        for (_, index) in layouts(&tensor(&[1_i64, 0, 1, 1, 0, 0], [2, 3]), 99_i64) {
-            check_layouts(|v| v[0].gather(1, &index), &[sampled(&[2, 4], 1)]);
-            let copy = index.deep_copy().unwrap();
-            let x = crate::Var::constant(sampled(&[2, 4], 1));
-            assert_eq!(
-                values(&x.gather(1, &index).unwrap()),
-                values(&x.gather(1, &copy).unwrap())
-            );
-        }
-        let none = tensor::<i64>(&[], [0, 2]);
-        check_empty(|v| v[0].gather(0, &none), &[&[3, 2]]);
-        check_empty(|v| v[0].gather(0, &none), &[&[0, 2]]);
-    }
 
     #[test]
     fn museum_03_an_element_picked_twice_gets_both_gradients() {

@@ -1,72 +1,11 @@
 //! Slices of a dim picked by index.
 
-use gradus_tensor::{Error, Result, Shape, Tensor};
+use gradus_tensor::Tensor;
 
-use crate::ops::support::index;
-use crate::{Backward, Op, Outputs, Saves, Stats, Var, apply};
-
-/// Picks; the positions are checked.
-#[derive(Clone, Debug)]
-struct IndexSelect {
-    axis: usize,
-    positions: std::sync::Arc<[usize]>,
-}
-
-impl Op for IndexSelect {
-    fn name(&self) -> &'static str {
-        "index_select"
-    }
-
-    fn saves(&self) -> Saves {
-        Saves::NOTHING
-    }
-
-    fn forward(&self, inputs: &[&Tensor], _stats: &mut Stats) -> Result<Outputs> {
-        let mut dims = inputs[0].dims().to_vec();
-        dims[self.axis] = self.positions.len();
-        Ok(index::select(inputs[0], self.axis, &self.positions, &Shape::new(&dims)?)?.into())
-    }
-
-    fn backward(&self, ctx: &Backward<'_>, grad_out: &[Option<Var>]) -> Result<Vec<Option<Var>>> {
-        let add = IndexAdd {
-            select: self.clone(),
-            into: *ctx.input_shape(0),
-        };
-        Ok(vec![Some(apply(add, &[&ctx.grad(grad_out, 0)?])?)])
-    }
-}
-
-/// The gradient of [`IndexSelect`]: adds each slice to the place that it was picked from.
-#[derive(Debug)]
-struct IndexAdd {
-    select: IndexSelect,
-    into: Shape,
-}
-
-impl Op for IndexAdd {
-    fn name(&self) -> &'static str {
-        "index_select_backward"
-    }
-
-    fn saves(&self) -> Saves {
-        Saves::NOTHING
-    }
-
-    fn forward(&self, inputs: &[&Tensor], _stats: &mut Stats) -> Result<Outputs> {
-        let IndexSelect {
-            axis,
-            ref positions,
-        } = self.select;
-        Ok(index::add_at(self.name(), inputs[0], axis, positions, &self.into)?.into())
-    }
-
-    fn backward(&self, ctx: &Backward<'_>, grad_out: &[Option<Var>]) -> Result<Vec<Option<Var>>> {
-        Ok(vec![Some(apply(
-            self.select.clone(),
-            &[&ctx.grad(grad_out, 0)?],
-        )?)])
-    }
-}
+use crate::ops::support::lanes::as_lanes;
+use crate::ops::support::places::{Places, pick};
+use crate::registry::{Args, AttrType, Dense, Kind, OpSpec, one};
+use crate::{Result, Var};
 
 impl Var {
     /// The slices of `dim` at these indices, in their order; with `dim = 0` on a `(V, D)` table it is an embedding.
@@ -81,8 +20,8 @@ impl Var {
     /// `grad_out` added to the slices picked from, in order, so that a slice picked twice gets both. Keeps the indices.
     ///
     /// # Errors
-    /// [`Error::Axis`] if `dim` is outside; [`Error::Rank`] or [`Error::DType`] if `index` is not a vector of i64;
-    /// [`Error::IndexOutOfRange`] with the first index that is outside (negative ones are, too).
+    /// [`crate::Error::Axis`] if `dim` is outside; [`crate::Error::Rank`] or [`crate::Error::DType`] if `index` is not a vector of i64;
+    /// [`crate::Error::IndexOutOfRange`] with the first index that is outside (negative ones are, too).
     ///
     /// # Example
     /// ```
@@ -95,61 +34,55 @@ impl Var {
     ///
     /// As `torch.index_select`.
     pub fn index_select(&self, dim: isize, index: &Tensor) -> Result<Self> {
-        let axis = self.shape().axis("index_select", dim)?;
-        if index.rank() != 1 {
-            return Err(Error::Rank {
-                op: "index_select",
-                expected: 1,
-                got: *index.shape(),
-            });
-        }
-        let positions = index::positions("index_select", index, self.dims()[axis])?.into();
-        apply(IndexSelect { axis, positions }, &[self])
+        let (x, axis) = as_lanes("index_select", self, dim)?;
+        let places = Places::slices("index_select", axis, index, x.shape())?;
+        let shape = *places.picked();
+        let out = pick("index_select", places, &x)?;
+        out.reshape(if self.rank() == 0 {
+            gradus_tensor::Shape::SCALAR
+        } else {
+            shape
+        })
     }
+}
+
+/// Its registration.
+pub(super) fn spec() -> OpSpec {
+    OpSpec::new("index_select", |a| {
+        Ok(one(a
+            .var("x")?
+            .index_select(a.isize("dim")?, a.tensor("index")?)?))
+    })
+    .input("x", Kind::Any)
+    .input("index", Kind::Index)
+    .required("dim", AttrType::Int)
+    .reference(|a| {
+        let (x, index) = (a.dense("x")?, a.dense("index")?);
+        let axis = a.isize("dim")?.rem_euclid(x.rank() as isize) as usize;
+        let mut dims = x.dims.clone();
+        dims[axis] = index.numel();
+        Ok(vec![Dense::from_fn(&dims, |at| {
+            let mut from = at.to_vec();
+            from[axis] = index.data[at[axis]] as usize;
+            x.at(&from)
+        })])
+    })
+    .draw(|d| {
+        let dims = d.some_shape();
+        let dim = d.dim(dims.len());
+        let size = dims[dim.rem_euclid(dims.len() as i64) as usize];
+        let count = d.range(0..=5);
+        Ok(Args::new()
+            .with("x", d.reals(&dims)?)
+            .with("index", d.indices(&[count.min(size * 5)], size)?)
+            .attr("dim", dim))
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use crate::Error;
     use crate::ops::support::testing::*;
-
-    #[test]
-    fn forward_matches_reference() {
-        let x = tensor(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], [2, 3]);
-        let index = tensor(&[1_i64, 1, 0], 3);
-        let want = [4.0, 5.0, 6.0, 4.0, 5.0, 6.0, 1.0, 2.0, 3.0];
-        check_forward(
-            |v| v[0].index_select(0, &index),
-            std::slice::from_ref(&x),
-            &want,
-        );
-        check_forward(
-            |v| v[0].index_select(-1, &index),
-            &[x],
-            &[2.0, 2.0, 1.0, 5.0, 5.0, 4.0],
-        );
-    }
-
-    #[test]
-    fn gradient_matches_finite_difference() {
-        let index = tensor(&[1_i64, 0, 1, 1], 4);
-        for dim in [0, 1, 2] {
-            check_gradient(
-                |v| v[0].index_select(dim, &index)?.square(),
-                &[sampled(&[2, 3, 2], 1)],
-            );
-        }
-    }
-
-    #[test]
-    fn accepts_strided_views() {
-        for (_, index) in layouts(&tensor(&[1_i64, 0, 1], 3), 99_i64) {
-            check_layouts(|v| v[0].index_select(1, &index), &[sampled(&[2, 4, 2], 1)]);
-        }
-        let none = tensor::<i64>(&[], 0);
-        check_empty(|v| v[0].index_select(0, &none), &[&[3, 2]]);
-        check_empty(|v| v[0].index_select(0, &none), &[&[0, 2]]);
-    }
 
     #[test]
     fn museum_03_a_slice_picked_twice_gets_both_gradients() {

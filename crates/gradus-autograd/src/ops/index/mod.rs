@@ -9,5 +9,5 @@ use crate::registry::OpSpec;
 
 /// The ops of this folder.
 pub(crate) fn specs() -> Vec<OpSpec> {
-    vec![gather::spec()]
+    vec![gather::spec(), index_select::spec()]
 }

@@ -1,6 +1,9 @@
 //! The largest elements over dims, equal ones sharing the gradient.
 
-use crate::ops::support::extremum::{Extreme, extremum};
+use crate::ops::support::extremum::{
+    Extreme, extremum, largest, over_dims_reference, over_dims_spec,
+};
+use crate::registry::{OpSpec, one};
 use crate::{Result, Var};
 
 impl Var {
@@ -28,59 +31,28 @@ impl Var {
     /// # Ok::<(), gradus_autograd::Error>(())
     /// ```
     ///
-    /// As `torch.amax`, and as `torch.max` without a dim.
+    /// As `torch.amax`.
     pub fn amax(&self, dims: &[isize], keepdim: bool) -> Result<Self> {
         extremum("amax", Extreme::Largest, self, dims, keepdim)
     }
+}
 
-    /// The largest of all elements: [`Var::amax`] over all dims.
-    ///
-    /// # Errors
-    /// As [`Var::amax`].
-    ///
-    /// As `torch.max` without a dim.
-    pub fn max(&self) -> Result<Self> {
-        self.amax(&[], false)
-    }
+/// Its registration.
+pub(super) fn spec() -> OpSpec {
+    over_dims_spec(
+        "amax",
+        |a| {
+            Ok(one(a
+                .var("x")?
+                .amax(&a.isizes("dim")?, a.flag("keepdim")?)?))
+        },
+        |a| over_dims_reference(a, largest),
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use crate::ops::support::testing::*;
-    use gradus_testing::reference::groups;
-
-    #[test]
-    fn forward_matches_reference() {
-        let x = sampled(&[2, 3, 4], 1);
-        let elements = x.to_vec::<f64>().unwrap();
-        for (dims, axes) in [(&[1][..], &[1][..]), (&[-1, 0], &[0, 2]), (&[], &[0, 1, 2])] {
-            let pick = |g: &Vec<f64>| g.iter().copied().reduce(f64::max).unwrap();
-            let want: Vec<f64> = groups(&[2, 3, 4], &elements, axes)
-                .iter()
-                .map(pick)
-                .collect();
-            check_forward(|v| v[0].amax(dims, false), std::slice::from_ref(&x), &want);
-        }
-    }
-
-    #[test]
-    fn gradient_matches_finite_difference() {
-        for dims in [&[1][..], &[0, 2], &[]] {
-            check_gradient(
-                |v| v[0].amax(dims, false)?.square(),
-                &[sampled(&[2, 3, 2], 1)],
-            );
-            check_gradient(|v| v[0].amax(dims, true), &[sampled(&[2, 3, 2], 1)]);
-        }
-        check_gradient(|v| v[0].max(), &[sampled(&[], 1)]);
-    }
-
-    #[test]
-    fn accepts_strided_views() {
-        check_layouts(|v| v[0].amax(&[1], false), &[sampled(&[3, 4, 2], 1)]);
-        check_layouts(|v| v[0].amax(&[], true), &[sampled(&[3, 4], 1)]);
-        check_empty(|v| v[0].amax(&[1], false), &[&[0, 3]]);
-    }
 
     #[test]
     fn museum_19_ties_share_the_gradient_equally() {

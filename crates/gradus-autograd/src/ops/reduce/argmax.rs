@@ -1,9 +1,8 @@
 //! The index of the largest element.
 
-use gradus_linalg::reduce_arg;
-
-use crate::ops::support::extremum::refuse_nothing;
-use crate::ops::support::with_float;
+use crate::ops::support::extremum::{Extreme, arg_extremum, arg_reference, arg_spec, largest};
+use crate::registry::OpSpec;
+use crate::registry::templates::plain;
 use crate::{Result, Tensor, Var};
 
 impl Var {
@@ -33,18 +32,20 @@ impl Var {
     ///
     /// As `torch.argmax`.
     pub fn argmax(&self, dim: Option<isize>, keepdim: bool) -> Result<Tensor> {
-        let axes = match dim {
-            Some(dim) => vec![self.shape().axis("argmax", dim)?],
-            None => (0..self.rank()).collect(),
-        };
-        refuse_nothing("argmax", self.shape(), &axes)?;
-        with_float!(self.dtype(), "argmax", T => {
-            let view = self.tensor().view::<T>()?;
-            Tensor::build(self.shape().reduced(&axes, keepdim), |dst: &mut [i64]| {
-                reduce_arg::argmax(dst, view, &axes);
-            })
-        })
+        arg_extremum("argmax", Extreme::Largest, self, dim, keepdim)
     }
+}
+
+/// Its registration.
+pub(super) fn spec() -> OpSpec {
+    arg_spec(
+        "argmax",
+        |a| {
+            let dim = a.opt("dim", |a, name| a.isize(name))?;
+            Ok(plain(a.var("x")?.argmax(dim, a.flag("keepdim")?)?))
+        },
+        |a| arg_reference(a, largest),
+    )
 }
 
 #[cfg(test)]
@@ -57,39 +58,11 @@ mod tests {
     }
 
     #[test]
-    fn forward_matches_reference() {
+    fn museum_45_54_the_first_of_equal_ones_and_the_first_nan() {
         let x = constant(&[1.0, 5.0, 5.0, -1.0, f64::NAN, 9.0], [2, 3]);
         assert_eq!(indices(&x, Some(1)), [1, 1]);
         assert_eq!(indices(&x, Some(0)), [0, 1, 1]);
         assert_eq!(indices(&x, None), [4]);
-        assert_eq!(x.argmax(None, true).unwrap().dims(), [1, 1]);
-        assert_eq!(indices(&constant(&[7.0_f32], ()), None), [0]);
-    }
-
-    /// There is none: the result is off the tape by its type.
-    #[test]
-    fn gradient_matches_finite_difference() {
-        let x = leaf(&[1.0_f64, 2.0], 2);
-        assert!(!Var::constant(x.argmax(None, false).unwrap()).requires_grad());
-    }
-
-    #[test]
-    fn accepts_strided_views() {
-        for (layout, strided) in layouts(&sampled(&[3, 4, 2], 1), f64::NAN) {
-            let contiguous = Var::constant(strided.deep_copy().unwrap());
-            let strided = Var::constant(strided);
-            for dim in [None, Some(0), Some(1), Some(2)] {
-                assert_eq!(
-                    indices(&strided, dim),
-                    indices(&contiguous, dim),
-                    "{layout} {dim:?}"
-                );
-            }
-        }
-        assert_eq!(
-            indices(&Var::constant(sampled(&[0, 3], 1)), Some(1)),
-            [0_i64; 0]
-        );
     }
 
     #[test]

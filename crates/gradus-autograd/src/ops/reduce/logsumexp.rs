@@ -3,7 +3,10 @@
 use gradus_linalg::{Float, elementwise, reduce};
 use gradus_tensor::{Result, Tensor};
 
+use crate::ops::support::lanes::reduced_axes;
 use crate::ops::support::{Map1, Map3, map1, map3, scalar_like, with_float};
+use crate::registry::templates::{draw_reduction, reduce_reference};
+use crate::registry::{AttrType, Kind, OpSpec, one};
 use crate::{Backward, DType, Op, Outputs, Saves, Stats, Var, apply};
 
 #[derive(Debug)]
@@ -150,50 +153,33 @@ impl Var {
     ///
     /// As `torch.logsumexp`.
     pub fn logsumexp(&self, dims: &[isize], keepdim: bool) -> Result<Self> {
-        let axes = self.shape().axes("logsumexp", dims)?;
+        let axes = reduced_axes("logsumexp", self.shape(), dims)?;
         apply(LogSumExp { axes, keepdim }, &[self])
     }
+}
+
+/// Its registration.
+pub(super) fn spec() -> OpSpec {
+    OpSpec::new("logsumexp", |a| {
+        Ok(one(a
+            .var("x")?
+            .logsumexp(&a.isizes("dim")?, a.flag("keepdim")?)?))
+    })
+    .input("x", Kind::Float)
+    .attr("dim", AttrType::Ints, Vec::<i64>::new())
+    .attr("keepdim", AttrType::Bool, false)
+    .reference(|a| reduce_reference(a, |group| group.iter().map(|x| x.exp()).sum::<f64>().ln()))
+    .draw(|d| {
+        let dims = d.any_shape();
+        draw_reduction(d, &dims, |d| d.reals(&dims))
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use crate::ops::support::testing::*;
-    use gradus_testing::reference;
 
     const NOTHING: f64 = f64::NEG_INFINITY;
-
-    #[test]
-    fn forward_matches_reference() {
-        let x = sampled(&[2, 3, 4], 1);
-        let elements = x.to_vec::<f64>().unwrap();
-        for (dims, axes) in [(&[1][..], &[1][..]), (&[-1, 0], &[0, 2]), (&[], &[0, 1, 2])] {
-            let want: Vec<f64> = reference::groups(&[2, 3, 4], &elements, axes)
-                .iter()
-                .map(|g| reference::logsumexp(g))
-                .collect();
-            check_forward(
-                |v| v[0].logsumexp(dims, false),
-                std::slice::from_ref(&x),
-                &want,
-            );
-        }
-    }
-
-    #[test]
-    fn gradient_matches_finite_difference() {
-        for dims in [&[1][..], &[0, 2], &[]] {
-            check_gradient(|v| v[0].logsumexp(dims, false), &[sampled(&[2, 3, 2], 1)]);
-        }
-    }
-
-    #[test]
-    fn accepts_strided_views() {
-        check_layouts(|v| v[0].logsumexp(&[1], false), &[sampled(&[3, 4, 2], 1)]);
-        check_layouts(|v| v[0].logsumexp(&[], true), &[sampled(&[3, 4], 1)]);
-        check_layouts(|v| v[0].logsumexp(&[], true), &[sampled(&[], 1)]);
-        check_empty(|v| v[0].logsumexp(&[1], false), &[&[0, 3]]);
-        check_empty(|v| v[0].logsumexp(&[0], false), &[&[0, 3]]);
-    }
 
     #[test]
     fn museum_23_infinite_and_large_elements() {

@@ -3,7 +3,10 @@
 use gradus_linalg::reduce;
 use gradus_tensor::{Result, Tensor};
 
+use crate::ops::support::lanes::reduced_axes;
 use crate::ops::support::with_float;
+use crate::registry::templates::{draw_reduction, reduce_reference};
+use crate::registry::{AttrType, Kind, OpSpec, one};
 use crate::{Backward, Op, Outputs, Saves, Stats, Var, apply};
 
 #[derive(Debug)]
@@ -69,48 +72,31 @@ impl Var {
     ///
     /// As `torch.mean`.
     pub fn mean(&self, dims: &[isize], keepdim: bool) -> Result<Self> {
-        let axes = self.shape().axes("mean", dims)?;
+        let axes = reduced_axes("mean", self.shape(), dims)?;
         apply(Mean { axes, keepdim }, &[self])
     }
+}
+
+/// Its registration.
+pub(super) fn spec() -> OpSpec {
+    OpSpec::new("mean", |a| {
+        Ok(one(a
+            .var("x")?
+            .mean(&a.isizes("dim")?, a.flag("keepdim")?)?))
+    })
+    .input("x", Kind::Float)
+    .attr("dim", AttrType::Ints, Vec::<i64>::new())
+    .attr("keepdim", AttrType::Bool, false)
+    .reference(|a| reduce_reference(a, |group| group.iter().sum::<f64>() / group.len() as f64))
+    .draw(|d| {
+        let dims = d.any_shape();
+        draw_reduction(d, &dims, |d| d.reals(&dims))
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use crate::ops::support::testing::*;
-    use gradus_testing::reference::groups;
-
-    #[test]
-    fn forward_matches_reference() {
-        let x = sampled(&[2, 3, 4], 1);
-        let elements = x.to_vec::<f64>().unwrap();
-        for (dims, axes) in [(&[1][..], &[1][..]), (&[-1, 0], &[0, 2]), (&[], &[0, 1, 2])] {
-            let mean = |g: &Vec<f64>| g.iter().sum::<f64>() / g.len() as f64;
-            let want: Vec<f64> = groups(&[2, 3, 4], &elements, axes)
-                .iter()
-                .map(mean)
-                .collect();
-            check_forward(|v| v[0].mean(dims, false), std::slice::from_ref(&x), &want);
-        }
-    }
-
-    #[test]
-    fn gradient_matches_finite_difference() {
-        for dims in [&[1][..], &[0, 2], &[]] {
-            check_gradient(
-                |v| v[0].mean(dims, false)?.square(),
-                &[sampled(&[2, 3, 2], 1)],
-            );
-        }
-    }
-
-    #[test]
-    fn accepts_strided_views() {
-        check_layouts(|v| v[0].mean(&[1], false), &[sampled(&[3, 4, 2], 1)]);
-        check_layouts(|v| v[0].mean(&[], true), &[sampled(&[3, 4], 1)]);
-        check_layouts(|v| v[0].mean(&[], false), &[sampled(&[], 1)]);
-        check_empty(|v| v[0].mean(&[1], false), &[&[0, 3]]);
-        check_empty(|v| v[0].mean(&[], false), &[&[0, 3]]);
-    }
 
     #[test]
     fn the_mean_of_nothing_is_nan() {

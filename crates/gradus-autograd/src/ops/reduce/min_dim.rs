@@ -1,6 +1,9 @@
 //! The smallest element along a dim with its index, the first of equal ones.
 
-use crate::ops::support::extremum::refuse_nothing;
+use crate::ops::support::extremum::{
+    Extreme, along_dim_reference, along_dim_spec, extremum_along, smallest,
+};
+use crate::registry::OpSpec;
 use crate::{Result, Tensor, Var};
 
 impl Var {
@@ -31,58 +34,25 @@ impl Var {
     ///
     /// As `torch.min` with a dim.
     pub fn min_dim(&self, dim: isize, keepdim: bool) -> Result<(Self, Tensor)> {
-        let axis = self.shape().axis("min_dim", dim)?;
-        refuse_nothing("min_dim", self.shape(), &[axis])?;
-        let indices = self.argmin(Some(dim), true)?;
-        let values = self.gather(dim, &indices)?;
-        if keepdim {
-            return Ok((values, indices));
-        }
-        Ok((values.squeeze(dim)?, indices.squeeze(dim)?))
+        extremum_along("min_dim", Extreme::Smallest, self, dim, keepdim)
     }
+}
+
+/// Its registration.
+pub(super) fn spec() -> OpSpec {
+    along_dim_spec(
+        "min_dim",
+        |a| {
+            let (values, indices) = a.var("x")?.min_dim(a.isize("dim")?, a.flag("keepdim")?)?;
+            Ok(vec![values, Var::constant(indices)])
+        },
+        |a| along_dim_reference(a, smallest),
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use crate::ops::support::testing::*;
-    use gradus_testing::reference::groups;
-
-    #[test]
-    fn forward_matches_reference() {
-        let x = sampled(&[2, 3, 4], 1);
-        let elements = x.to_vec::<f64>().unwrap();
-        for (dim, axis) in [(1, 1), (-1, 2), (0, 0)] {
-            let pick = |g: &Vec<f64>| g.iter().copied().reduce(f64::min).unwrap();
-            let want: Vec<f64> = groups(&[2, 3, 4], &elements, &[axis])
-                .iter()
-                .map(pick)
-                .collect();
-            check_forward(
-                |v| Ok(v[0].min_dim(dim, false)?.0),
-                std::slice::from_ref(&x),
-                &want,
-            );
-            let (values, indices) = crate::Var::constant(x.clone()).min_dim(dim, true).unwrap();
-            assert_eq!(values.dims(), indices.dims());
-            assert_eq!(values.dims()[axis], 1);
-        }
-    }
-
-    #[test]
-    fn gradient_matches_finite_difference() {
-        for dim in [0, 1, -1] {
-            check_gradient(
-                |v| v[0].min_dim(dim, false)?.0.square(),
-                &[sampled(&[2, 3, 2], 1)],
-            );
-        }
-    }
-
-    #[test]
-    fn accepts_strided_views() {
-        check_layouts(|v| Ok(v[0].min_dim(1, false)?.0), &[sampled(&[3, 4, 2], 1)]);
-        check_empty(|v| Ok(v[0].min_dim(1, false)?.0), &[&[0, 3]]);
-    }
 
     #[test]
     fn museum_19_the_first_of_equal_ones_takes_the_gradient() {

@@ -1,6 +1,8 @@
 //! Standard deviations over dims.
 
+use super::var::{moment_spec, variances};
 use crate::ops::support::{is_positive, scalar_like};
+use crate::registry::{OpSpec, one};
 use crate::{Result, Var};
 
 impl Var {
@@ -28,65 +30,41 @@ impl Var {
     /// ```
     ///
     /// As `torch.std`.
-    pub fn std(&self, dims: &[isize], correction: usize, keepdim: bool) -> Result<Self> {
-        let var = self.var(dims, correction, keepdim)?;
-        let differ = is_positive(var.tensor())?;
-        if !differ.to_vec::<bool>()?.contains(&false) {
-            return var.sqrt();
-        }
-        // The root's derivative is infinite at 0: a variance of 0 (or NaN) goes round it.
-        let root = var.where_(&differ, &scalar_like(&var, 1.0)?)?.sqrt()?;
-        root.where_(&differ, &var)
+    pub fn std(&self, dims: &[isize], correction: impl Into<f64>, keepdim: bool) -> Result<Self> {
+        root(&self.var(dims, correction, keepdim)?)
     }
+}
+
+/// The root of a variance.
+pub(super) fn root(var: &Var) -> Result<Var> {
+    let differ = is_positive(var.tensor())?;
+    if !differ.to_vec::<bool>()?.contains(&false) {
+        return var.sqrt();
+    }
+    // The root's derivative is infinite at 0: a variance of 0 (or NaN) goes round it.
+    let root = var.where_(&differ, &scalar_like(var, 1.0)?)?.sqrt()?;
+    root.where_(&differ, var)
+}
+
+/// Its registration.
+pub(super) fn spec() -> OpSpec {
+    moment_spec(
+        "std",
+        |a| {
+            let (dims, correction) = (a.isizes("dim")?, a.float("correction")?);
+            Ok(one(a.var("x")?.std(
+                &dims,
+                correction,
+                a.flag("keepdim")?,
+            )?))
+        },
+        |a| Ok(vec![variances(a)?.map(f64::sqrt)]),
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use crate::ops::support::testing::*;
-    use gradus_testing::reference::groups;
-
-    #[test]
-    fn forward_matches_reference() {
-        let x = sampled(&[2, 3, 4], 1);
-        let elements = x.to_vec::<f64>().unwrap();
-        for (dims, axes) in [(&[1][..], &[1][..]), (&[], &[0, 1, 2])] {
-            let std = |g: &Vec<f64>| {
-                let mean = g.iter().sum::<f64>() / g.len() as f64;
-                (g.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (g.len() - 1) as f64).sqrt()
-            };
-            let want: Vec<f64> = groups(&[2, 3, 4], &elements, axes)
-                .iter()
-                .map(std)
-                .collect();
-            check_forward(
-                |v| v[0].std(dims, 1, false),
-                std::slice::from_ref(&x),
-                &want,
-            );
-        }
-        assert!(
-            constant(&[1.0_f64], 1)
-                .std(&[], 1, false)
-                .unwrap()
-                .item::<f64>()
-                .unwrap()
-                .is_nan()
-        );
-    }
-
-    #[test]
-    fn gradient_matches_finite_difference() {
-        for dims in [&[1][..], &[0, 2], &[]] {
-            check_gradient(|v| v[0].std(dims, 1, false), &[sampled(&[2, 3, 2], 1)]);
-        }
-    }
-
-    #[test]
-    fn accepts_strided_views() {
-        check_layouts(|v| v[0].std(&[0], 0, true), &[sampled(&[3, 4, 2], 1)]);
-        check_layouts(|v| v[0].std(&[], 1, false), &[sampled(&[3, 4], 1)]);
-        check_empty(|v| v[0].std(&[1], 0, false), &[&[0, 3]]);
-    }
 
     #[test]
     fn museum_14_a_constant_has_gradient_0() {

@@ -3,21 +3,24 @@
 use gradus_linalg::{Float, elementwise, reduce};
 use gradus_tensor::{Result, Tensor};
 
+use crate::ops::support::lanes::reduced_axes;
 use crate::ops::support::with_float;
+use crate::registry::templates::{draw_reduction, reduce_reference};
+use crate::registry::{Args, AttrType, Dense, Draw, Kind, OpSpec, one};
 use crate::{Backward, Op, Outputs, Saves, Stats, Var, apply};
 
 #[derive(Debug)]
 struct Variance {
     axes: Vec<usize>,
-    correction: usize,
+    correction: f64,
     keepdim: bool,
 }
 
 impl Variance {
-    /// What the sum of squares is divided by: 0 if there are no more elements than the correction.
+    /// What the sum of squares is divided by: not below 0.
     fn divisor(&self, shape: &[usize]) -> f64 {
         let count: usize = self.axes.iter().map(|&axis| shape[axis]).product();
-        count.saturating_sub(self.correction) as f64
+        (count as f64 - self.correction).max(0.0)
     }
 }
 
@@ -91,8 +94,8 @@ impl Var {
     ///
     /// # Numerics
     /// Two passes, differences and sums in f64. `correction` 1 (PyTorch's default) gives the unbiased estimate, 0 the
-    /// biased one that normalisation uses. With no more elements than `correction` the result is NaN, as PyTorch's.
-    /// f32 or f64.
+    /// biased one that normalisation uses. Of as many elements as `correction` (one, say) it is NaN, of fewer
+    /// infinite, as PyTorch's. f32 or f64.
     ///
     /// # Gradient
     /// `grad_out · 2 (x - mean) / (count - correction)`: 0 for equal elements. Saves the input.
@@ -109,60 +112,70 @@ impl Var {
     /// ```
     ///
     /// As `torch.var`.
-    pub fn var(&self, dims: &[isize], correction: usize, keepdim: bool) -> Result<Self> {
-        let axes = self.shape().axes("var", dims)?;
+    pub fn var(&self, dims: &[isize], correction: impl Into<f64>, keepdim: bool) -> Result<Self> {
         let op = Variance {
-            axes,
-            correction,
+            axes: reduced_axes("var", self.shape(), dims)?,
+            correction: correction.into(),
             keepdim,
         };
         apply(op, &[self])
     }
 }
 
+/// A variance of a few elements.
+pub(super) fn variance_of(group: &[f64], correction: f64) -> f64 {
+    let mean = group.iter().sum::<f64>() / group.len() as f64;
+    let sum: f64 = group.iter().map(|x| (x - mean) * (x - mean)).sum();
+    sum / (group.len() as f64 - correction).max(0.0)
+}
+
+/// The spec of an op over `dim` with `correction` and `keepdim`.
+pub(super) fn moment_spec(
+    name: &'static str,
+    call: fn(&Args) -> Result<Vec<Var>>,
+    reference: fn(&Args) -> Result<Vec<Dense>>,
+) -> OpSpec {
+    fn draw(d: &mut Draw) -> Result<Args> {
+        let dims = d.shape(1..=3, 2..=4);
+        let correction = d.pick(&[1.0, 0.0, 0.5, 1.5]);
+        Ok(draw_reduction(d, &dims, |d| d.reals(&dims))?.attr("correction", correction))
+    }
+    OpSpec::new(name, call)
+        .input("x", Kind::Float)
+        .attr("dim", AttrType::Ints, Vec::<i64>::new())
+        .attr("correction", AttrType::Float, 1.0)
+        .attr("keepdim", AttrType::Bool, false)
+        .reference(reference)
+        .draw(draw)
+}
+
+/// The variances of the groups of a case.
+pub(super) fn variances(a: &Args) -> Result<Dense> {
+    let correction = a.float("correction")?;
+    let mut all = reduce_reference(a, |group| variance_of(group, correction))?;
+    Ok(all.remove(0))
+}
+
+/// Its registration.
+pub(super) fn spec() -> OpSpec {
+    moment_spec(
+        "var",
+        |a| {
+            let (dims, correction) = (a.isizes("dim")?, a.float("correction")?);
+            Ok(one(a.var("x")?.var(
+                &dims,
+                correction,
+                a.flag("keepdim")?,
+            )?))
+        },
+        |a| Ok(vec![variances(a)?]),
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use crate::ops::support::testing::*;
-    use gradus_testing::{check_close, reference::groups};
-
-    #[test]
-    fn forward_matches_reference() {
-        let x = sampled(&[2, 3, 4], 1);
-        let elements = x.to_vec::<f64>().unwrap();
-        for (dims, axes) in [(&[1][..], &[1][..]), (&[-1, 0], &[0, 2]), (&[], &[0, 1, 2])] {
-            for correction in [0, 1] {
-                let var = |g: &Vec<f64>| {
-                    let mean = g.iter().sum::<f64>() / g.len() as f64;
-                    g.iter().map(|x| (x - mean).powi(2)).sum::<f64>()
-                        / (g.len() - correction) as f64
-                };
-                let want: Vec<f64> = groups(&[2, 3, 4], &elements, axes)
-                    .iter()
-                    .map(var)
-                    .collect();
-                check_forward(
-                    |v| v[0].var(dims, correction, false),
-                    std::slice::from_ref(&x),
-                    &want,
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn gradient_matches_finite_difference() {
-        for dims in [&[1][..], &[0, 2], &[]] {
-            check_gradient(|v| v[0].var(dims, 1, false), &[sampled(&[2, 3, 2], 1)]);
-            check_gradient(|v| v[0].var(dims, 0, true), &[sampled(&[2, 3, 2], 1)]);
-        }
-    }
-
-    #[test]
-    fn accepts_strided_views() {
-        check_layouts(|v| v[0].var(&[1], 1, false), &[sampled(&[3, 4, 2], 1)]);
-        check_layouts(|v| v[0].var(&[], 0, true), &[sampled(&[3, 4], 1)]);
-        check_empty(|v| v[0].var(&[1], 0, false), &[&[0, 3]]);
-    }
+    use gradus_testing::check_close;
 
     #[test]
     fn museum_52_a_large_mean_does_not_hide_the_variance() {

@@ -1,0 +1,462 @@
+//! Places in a tensor named by indices, and the four ops on them that all of indexing is made of: pick, add to zeros, write over, add to.
+//!
+//! Each is the derivative of another, so all can be differentiated any number of times. Sums are taken in row-major order of the
+//! indices; of several writes to one place the last stays, and it alone has a gradient.
+
+use gradus_linalg::threads::{Rows, for_each_split};
+use gradus_linalg::{copy, scatter};
+use gradus_tensor::{DType, Error, Result, Shape, Tensor};
+
+use super::{require_dtype, same_dtype, scalar_like, with_any, with_float};
+use crate::{Backward, Op, Outputs, Saves, Stats, Var, apply};
+
+/// Elements of one parallel task, as in the kernels.
+const CHUNK: usize = 65_536;
+
+/// Which parts of a tensor of shape `whole` stand at which place of one of shape `picked`.
+#[derive(Clone, Debug)]
+pub(crate) struct Places {
+    /// For each part its number in the whole, counted in parts: i64, checked, in row-major order.
+    rows: Tensor,
+    /// Elements of a part, neighbours in both.
+    width: usize,
+    /// The rows come in this many equal parts, each of which stays in its own part of the whole.
+    groups: usize,
+    picked: Shape,
+    whole: Shape,
+}
+
+impl Places {
+    /// What `gather` reads: the index along `axis` is taken from `index`, of the same rank and no larger in other dims.
+    pub(crate) fn along(
+        op: &'static str,
+        axis: usize,
+        index: &Tensor,
+        whole: &Shape,
+    ) -> Result<Self> {
+        require_dtype(op, index, &[DType::I64])?;
+        let fits = index.rank() == whole.rank()
+            && (0..whole.rank()).all(|a| a == axis || index.dims()[a] <= whole[a]);
+        if !fits {
+            return Err(Error::ShapeMismatch {
+                op,
+                lhs: *whole,
+                rhs: *index.shape(),
+                rule: "the index has the same rank, and dims no larger but for the dim that it runs along",
+            });
+        }
+        let index = index.contiguous()?;
+        refuse_outside(op, index.as_slice::<i64>()?, whole[axis])?;
+        Self::along_checked(axis, &index, whole)
+    }
+
+    /// [`Places::along`] of an index that is right.
+    pub(crate) fn along_checked(axis: usize, index: &Tensor, whole: &Shape) -> Result<Self> {
+        let (index, dims) = (index.contiguous()?, *index.shape());
+        let strides = row_major(whole);
+        let from = index.as_slice::<i64>()?;
+        let run = dims[dims.rank() - 1];
+        let rows = Tensor::build(dims, |dst: &mut [i64]| {
+            if dst.is_empty() {
+                return;
+            }
+            let (dst, from) = (
+                Rows {
+                    data: dst,
+                    width: run,
+                },
+                Rows {
+                    data: from,
+                    width: run,
+                },
+            );
+            for_each_split((dst, from), (CHUNK / run).max(1), |first, (dst, from)| {
+                let lines = dst
+                    .data
+                    .chunks_exact_mut(run)
+                    .zip(from.data.chunks_exact(run));
+                for (line, (dst, from)) in lines.enumerate() {
+                    fill_line(dst, from, first + line, &dims, &strides, axis);
+                }
+            });
+        })?;
+        let grouped = dims[..axis] == whole[..axis] && whole.numel() > 0;
+        let groups = if grouped {
+            dims[..axis].iter().product()
+        } else {
+            1
+        };
+        Ok(Self {
+            rows,
+            width: 1,
+            groups,
+            picked: dims,
+            whole: *whole,
+        })
+    }
+
+    /// Slices of `axis` by a vector of indices.
+    pub(crate) fn slices(
+        op: &'static str,
+        axis: usize,
+        index: &Tensor,
+        whole: &Shape,
+    ) -> Result<Self> {
+        require_dtype(op, index, &[DType::I64])?;
+        if index.rank() > 1 {
+            return Err(Error::Rank {
+                op,
+                expected: 1,
+                got: *index.shape(),
+            });
+        }
+        let (index, size) = (index.contiguous()?, whole[axis]);
+        let from = index.as_slice::<i64>()?;
+        refuse_outside(op, from, size)?;
+        let mut dims = whole.dims().to_vec();
+        dims[axis] = from.len();
+        let outer: usize = whole[..axis].iter().product();
+        let rows = Tensor::build([outer, from.len()], |dst: &mut [i64]| {
+            if !from.is_empty() {
+                for (o, dst) in dst.chunks_exact_mut(from.len()).enumerate() {
+                    let base = (o * size) as i64;
+                    dst.iter_mut().zip(from).for_each(|(d, &i)| *d = base + i);
+                }
+            }
+        })?;
+        Ok(Self {
+            rows,
+            width: whole[axis + 1..].iter().product(),
+            groups: outer.max(1),
+            picked: Shape::new(&dims)?,
+            whole: *whole,
+        })
+    }
+
+    /// Parts of `width` elements by their numbers, which are right; `picked` has as many elements as they.
+    pub(crate) fn numbered(
+        rows: &Tensor,
+        width: usize,
+        picked: Shape,
+        whole: &Shape,
+    ) -> Result<Self> {
+        Ok(Self {
+            rows: rows.contiguous()?,
+            width,
+            groups: 1,
+            picked,
+            whole: *whole,
+        })
+    }
+
+    /// The elements that a view of the leading dims of `whole` shows; the other dims are kept whole.
+    pub(crate) fn viewed(
+        whole: &Shape,
+        leading: usize,
+        view: impl FnOnce(&Tensor) -> Result<Tensor>,
+    ) -> Result<Self> {
+        let (front, back) = whole.split_at(leading);
+        let count: usize = front.iter().product();
+        let numbers = Tensor::arange(0_i64, count as i64, 1)?.reshape(front)?;
+        let rows = view(&numbers)?;
+        let picked = Shape::new(&[rows.dims(), back].concat())?;
+        Self::numbered(&rows, back.iter().product(), picked, whole)
+    }
+
+    /// The shape of what is picked.
+    pub(crate) fn picked(&self) -> &Shape {
+        &self.picked
+    }
+
+    fn rows(&self) -> Result<&[i64]> {
+        self.rows.as_slice()
+    }
+
+    /// The parts of `x`, which has the whole shape.
+    pub(crate) fn take(&self, x: &Tensor) -> Result<Tensor> {
+        let (x, rows) = (x.contiguous()?, self.rows()?);
+        with_any!(x.dtype(), T => {
+            let from = x.as_slice::<T>()?;
+            Tensor::build(self.picked, |dst: &mut [T]| scatter::take_rows(dst, from, rows, self.width))
+        })
+    }
+
+    /// `x` with the parts of `src` written over it.
+    fn put(&self, x: &Tensor, src: &Tensor) -> Result<Tensor> {
+        let (src, rows) = (src.contiguous()?, self.rows()?);
+        with_any!(x.dtype(), T => {
+            let (view, from) = (x.view::<T>()?, src.as_slice::<T>()?);
+            Tensor::build(self.whole, |dst: &mut [T]| {
+                copy::copy(dst, view);
+                scatter::put_rows(dst, from, rows, self.width, self.groups);
+            })
+        })
+    }
+
+    /// `x` (zeros if none) with the parts of `src` added to it.
+    fn add(&self, op: &'static str, x: Option<&Tensor>, src: &Tensor) -> Result<Tensor> {
+        let (src, rows) = (src.contiguous()?, self.rows()?);
+        with_float!(src.dtype(), op, T => {
+            let view = x.map(Tensor::view::<T>).transpose()?;
+            let from = src.as_slice::<T>()?;
+            Tensor::build(self.whole, |dst: &mut [T]| {
+                match view {
+                    Some(view) => copy::copy(dst, view),
+                    None => dst.fill(0.0),
+                }
+                scatter::add_rows(dst, from, rows, self.width, self.groups);
+            })
+        })
+    }
+
+    /// `x` with the parts of `src` compared to it: the larger stays, or the smaller.
+    pub(crate) fn extreme(
+        &self,
+        op: &'static str,
+        largest: bool,
+        x: &Tensor,
+        src: &Tensor,
+    ) -> Result<Tensor> {
+        let (src, rows) = (src.contiguous()?, self.rows()?);
+        with_float!(src.dtype(), op, T => {
+            let (view, from) = (x.view::<T>()?, src.as_slice::<T>()?);
+            let kernel = if largest { scatter::max_rows::<T> } else { scatter::min_rows::<T> };
+            Tensor::build(self.whole, |dst: &mut [T]| {
+                copy::copy(dst, view);
+                kernel(dst, from, rows, self.width, self.groups);
+            })
+        })
+    }
+
+    /// Which elements of what was written stay, or none if all do.
+    fn last(&self) -> Result<Option<Tensor>> {
+        if self.picked.numel() == 0 {
+            return Ok(None);
+        }
+        let (rows, width) = (self.rows()?, self.width);
+        let count = self.whole.numel() / width;
+        let last = Tensor::build(self.rows.shape(), |dst: &mut [bool]| {
+            scatter::is_last(dst, rows, count);
+        })?;
+        if !last.as_slice::<bool>()?.contains(&false) {
+            return Ok(None);
+        }
+        let parts = last.reshape([rows.len(), 1])?.expand([rows.len(), width])?;
+        parts.contiguous()?.reshape(self.picked).map(Some)
+    }
+
+    /// The numbers of the parts, in order.
+    pub(crate) fn numbers(&self) -> &Tensor {
+        &self.rows
+    }
+}
+
+/// Strides of a contiguous tensor.
+fn row_major(shape: &Shape) -> Vec<usize> {
+    let mut strides = vec![1; shape.rank()];
+    for axis in (1..shape.rank()).rev() {
+        strides[axis - 1] = strides[axis] * shape[axis];
+    }
+    strides
+}
+
+/// The row-major numbers of the places of one line along the last dim.
+fn fill_line(
+    dst: &mut [i64],
+    from: &[i64],
+    line: usize,
+    dims: &Shape,
+    strides: &[usize],
+    axis: usize,
+) {
+    let last = dims.rank() - 1;
+    let (mut base, mut rest) = (0, line);
+    for a in (0..last).rev() {
+        if a != axis {
+            base += rest % dims[a] * strides[a];
+        }
+        rest /= dims[a];
+    }
+    let (base, stride) = (base as i64, strides[axis] as i64);
+    let own = i64::from(axis != last);
+    for (i, (d, &index)) in (0_i64..).zip(dst.iter_mut().zip(from)) {
+        *d = base + own * i + index * stride;
+    }
+}
+
+/// Refuses the first index that is negative or not below `len`.
+pub(crate) fn refuse_outside(op: &'static str, index: &[i64], len: usize) -> Result<()> {
+    let len_i64 = i64::try_from(len).unwrap_or(i64::MAX);
+    match index.iter().position(|&i| i < 0 || i >= len_i64) {
+        None => Ok(()),
+        Some(position) => Err(Error::IndexOutOfRange {
+            op,
+            position,
+            index: index[position],
+            len,
+        }),
+    }
+}
+
+/// Indices of `-len..len` as ones of `0..len`: negative ones count from the end.
+pub(crate) fn wrapped(op: &'static str, index: &Tensor, len: usize) -> Result<Tensor> {
+    require_dtype(op, index, &[DType::I64])?;
+    let from = index.contiguous()?;
+    let from = from.as_slice::<i64>()?;
+    let len_i64 = i64::try_from(len).unwrap_or(i64::MAX);
+    if let Some(position) = from.iter().position(|&i| i < -len_i64 || i >= len_i64) {
+        return Err(Error::IndexOutOfRange {
+            op,
+            position,
+            index: from[position],
+            len,
+        });
+    }
+    Tensor::build(index.shape(), |dst: &mut [i64]| {
+        for (d, &i) in dst.iter_mut().zip(from) {
+            *d = if i < 0 { i + len_i64 } else { i };
+        }
+    })
+}
+
+/// The parts of `x`.
+pub(crate) fn pick(name: &'static str, places: Places, x: &Var) -> Result<Var> {
+    apply(Pick { name, places }, &[x])
+}
+
+/// Zeros to which the parts of `src` are added.
+pub(crate) fn spread(name: &'static str, places: Places, src: &Var) -> Result<Var> {
+    apply(Spread { name, places }, &[src])
+}
+
+/// `x` with the parts of `src` written over it.
+pub(crate) fn put_over(name: &'static str, places: Places, x: &Var, src: &Var) -> Result<Var> {
+    same_dtype(name, x.tensor(), src.tensor())?;
+    apply(PutOver { name, places }, &[x, src])
+}
+
+/// `x` with the parts of `src` added to it.
+pub(crate) fn add_over(name: &'static str, places: Places, x: &Var, src: &Var) -> Result<Var> {
+    same_dtype(name, x.tensor(), src.tensor())?;
+    apply(AddOver { name, places }, &[x, src])
+}
+
+#[derive(Debug)]
+struct Pick {
+    name: &'static str,
+    places: Places,
+}
+
+impl Op for Pick {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn saves(&self) -> Saves {
+        Saves::NOTHING
+    }
+
+    fn forward(&self, inputs: &[&Tensor], _stats: &mut Stats) -> Result<Outputs> {
+        Ok(self.places.take(inputs[0])?.into())
+    }
+
+    fn backward(&self, ctx: &Backward<'_>, grad_out: &[Option<Var>]) -> Result<Vec<Option<Var>>> {
+        let grad = ctx.grad(grad_out, 0)?;
+        Ok(vec![Some(spread(self.name, self.places.clone(), &grad)?)])
+    }
+}
+
+/// The gradient of [`Pick`].
+#[derive(Debug)]
+struct Spread {
+    name: &'static str,
+    places: Places,
+}
+
+impl Op for Spread {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn saves(&self) -> Saves {
+        Saves::NOTHING
+    }
+
+    fn forward(&self, inputs: &[&Tensor], _stats: &mut Stats) -> Result<Outputs> {
+        Ok(self.places.add(self.name, None, inputs[0])?.into())
+    }
+
+    fn backward(&self, ctx: &Backward<'_>, grad_out: &[Option<Var>]) -> Result<Vec<Option<Var>>> {
+        let grad = ctx.grad(grad_out, 0)?;
+        Ok(vec![Some(pick(self.name, self.places.clone(), &grad)?)])
+    }
+}
+
+#[derive(Debug)]
+struct PutOver {
+    name: &'static str,
+    places: Places,
+}
+
+impl Op for PutOver {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn saves(&self) -> Saves {
+        Saves::NOTHING
+    }
+
+    fn forward(&self, inputs: &[&Tensor], _stats: &mut Stats) -> Result<Outputs> {
+        Ok(self.places.put(inputs[0], inputs[1])?.into())
+    }
+
+    fn backward(&self, ctx: &Backward<'_>, grad_out: &[Option<Var>]) -> Result<Vec<Option<Var>>> {
+        let (grad, places) = (ctx.grad(grad_out, 0)?, &self.places);
+        let zero = scalar_like(&grad, 0.0)?;
+        let mut grads = vec![None, None];
+        if ctx.needs(0) {
+            let nothing = zero.expand(places.picked)?;
+            grads[0] = Some(put_over(self.name, places.clone(), &grad, &nothing)?);
+        }
+        if ctx.needs(1) {
+            let picked = pick(self.name, places.clone(), &grad)?;
+            grads[1] = Some(match places.last()? {
+                None => picked,
+                Some(last) => picked.where_(&last, &zero)?,
+            });
+        }
+        Ok(grads)
+    }
+}
+
+#[derive(Debug)]
+struct AddOver {
+    name: &'static str,
+    places: Places,
+}
+
+impl Op for AddOver {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn saves(&self) -> Saves {
+        Saves::NOTHING
+    }
+
+    fn forward(&self, inputs: &[&Tensor], _stats: &mut Stats) -> Result<Outputs> {
+        Ok(self
+            .places
+            .add(self.name, Some(inputs[0]), inputs[1])?
+            .into())
+    }
+
+    fn backward(&self, ctx: &Backward<'_>, grad_out: &[Option<Var>]) -> Result<Vec<Option<Var>>> {
+        let grad = ctx.grad(grad_out, 0)?;
+        let src = ctx
+            .needs(1)
+            .then(|| pick(self.name, self.places.clone(), &grad));
+        Ok(vec![Some(grad.clone()), src.transpose()?])
+    }
+}
