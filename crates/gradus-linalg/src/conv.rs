@@ -10,6 +10,8 @@ mod by_gemm;
 mod direct;
 mod micro;
 mod packed;
+mod plain;
+mod volume;
 
 use gradus_tensor::View;
 
@@ -17,6 +19,8 @@ use crate::float::Float;
 use crate::im2col::Images;
 use crate::scratch::with_scratch;
 use crate::threads::for_each_chunk_mut;
+
+pub use volume::{Conv3d, conv3d, conv3d_grad_input, conv3d_grad_weight};
 
 /// Shapes and parameters of a convolution. A 1-D one has height 1 and kernel height 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,6 +130,11 @@ impl Geometry {
             && self.output == self.input
     }
 
+    /// Whether the kernel reaches so far over the image that a padded copy would be mostly padding, or not fit the memory.
+    fn is_far(&self) -> bool {
+        (0..2).any(|d| (self.kernel[d] - 1) * self.dilation[d] > 16 * (self.input[d] + 64))
+    }
+
     /// Whether the direct kernels win: the padded rows they walk waste little, or there are too few channels for a product.
     fn suits_direct(&self) -> bool {
         let phases = self.stride[0].min(self.kernel[0]) * self.stride[1].min(self.kernel[1]);
@@ -168,7 +177,10 @@ pub fn conv2d<T: Float>(
         "conv2d: one bias per output channel"
     );
     with_contiguous(weight, |weight| {
-        forward(dst, Images::new(x), weight, bias, &g)
+        if g.is_far() {
+            return with_contiguous(x, |x| plain::forward(dst, x, weight, bias, &g));
+        }
+        forward(dst, Images::new(x), weight, bias, &g);
     });
 }
 
@@ -219,6 +231,13 @@ pub fn conv2d_grad_input<T: Float>(
         conv.batch * conv.c_in * pixels,
         "conv2d_grad_input: destination has the wrong length"
     );
+    if g.is_far() {
+        return with_contiguous(grad_out, |grad_out| {
+            with_contiguous(weight, |weight| {
+                plain::grad_input(dst, grad_out, weight, &g)
+            });
+        });
+    }
     let grad_out = Images::new(grad_out);
     with_contiguous(weight, |weight| {
         if g.stride != [1, 1] {
@@ -282,6 +301,11 @@ pub fn conv2d_grad_weight<T: Float>(
     dst.fill(T::ZERO);
     if dst.is_empty() || conv.batch == 0 {
         return;
+    }
+    if g.is_far() {
+        return with_contiguous(grad_out, |grad_out| {
+            with_contiguous(x, |x| plain::grad_weight(dst, grad_out, x, &g));
+        });
     }
     let (grad_out, x) = (Images::new(grad_out), Images::new(x));
     if !(g.suits_direct() && direct::grad_weight(dst, grad_out, x, &g)) {

@@ -29,9 +29,11 @@ pub mod softmax;
 // matrix products and image kernels
 pub mod conv;
 pub mod gemm;
+pub mod grid_sample;
 pub mod im2col;
 pub mod norm;
 pub mod pool;
+pub mod resample;
 
 mod reader;
 mod scratch;

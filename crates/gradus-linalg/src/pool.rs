@@ -1,102 +1,21 @@
-//! 2-D pooling over `(planes, H, W)` and its gradients: max, average, adaptive average. A plane is one channel of one image.
+//! Pooling over `(planes, D, H, W)` and its gradients: maxima and averages of windows, which may be those of an adaptive pooling.
+//! A plane is one channel of one image; images have depth 1, sequences height 1, too.
 //!
 //! Sizes, ceil mode and divisors are PyTorch's: a window starts inside the image or its leading padding, never wholly in the trailing
 //! padding. Planes are independent, each is walked in one order: the bits are the same for any number of threads.
+
+mod windows;
 
 use crate::float::Float;
 use crate::scratch::SharedMut;
 use crate::simd::dispatch;
 use crate::threads::for_each_block;
 
+pub use windows::{AvgDivisor, Pool, Windows};
+
 /// Elements of one parallel block at least (from the measured 13-20 GB/s: some 5 µs; the limit itself was not
 /// varied).
 const MIN_BLOCK_ELEMENTS: usize = 1 << 14;
-
-/// Windows of a pooling.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pool2d {
-    /// Input `[height, width]`.
-    pub input: [usize; 2],
-    /// Window `[height, width]`; no side is 0.
-    pub kernel: [usize; 2],
-    /// Steps; no side is 0.
-    pub stride: [usize; 2],
-    /// Added before and after each axis; at most half of the window.
-    pub padding: [usize; 2],
-    /// Distance between the elements of a window; no side is 0. Averages take 1.
-    pub dilation: [usize; 2],
-    /// Round the number of windows up: the last may hang over the end.
-    pub ceil_mode: bool,
-}
-
-impl Pool2d {
-    /// Windows `[down, across]`; `None` if none fits, a parameter is 0, the padding exceeds half the window, or a size overflows.
-    pub fn output(&self) -> Option<[usize; 2]> {
-        let mut output = [0; 2];
-        for d in 0..2 {
-            let (stride, padding) = (self.stride[d], self.padding[d]);
-            if stride == 0
-                || self.dilation[d] == 0
-                || self.kernel[d] == 0
-                || padding > self.kernel[d] / 2
-            {
-                return None;
-            }
-            let reach = (self.kernel[d] - 1)
-                .checked_mul(self.dilation[d])?
-                .checked_add(1)?;
-            let padded = self.input[d].checked_add(padding.checked_mul(2)?)?;
-            let room = padded.checked_sub(reach)?;
-            output[d] = if self.ceil_mode {
-                room.div_ceil(stride)
-            } else {
-                room / stride
-            } + 1;
-            if self.ceil_mode
-                && (output[d] - 1).checked_mul(stride)? >= self.input[d].checked_add(padding)?
-            {
-                output[d] -= 1;
-            }
-        }
-        Some(output)
-    }
-
-    /// Rows (`d = 0`) or columns (`d = 1`) of window `o` that lie in the image: first, one past the last, in steps of the dilation.
-    #[inline(always)]
-    fn window(&self, d: usize, o: usize) -> (usize, usize) {
-        let start = o * self.stride[d];
-        let (padding, dilation) = (self.padding[d], self.dilation[d]);
-        let end = (start + (self.kernel[d] - 1) * dilation + 1)
-            .saturating_sub(padding)
-            .min(self.input[d]);
-        let first = if start >= padding {
-            start - padding
-        } else {
-            (dilation - (padding - start) % dilation) % dilation
-        };
-        (first, end)
-    }
-
-    fn is_two_by_two(&self) -> bool {
-        self.kernel == [2, 2]
-            && self.stride == [2, 2]
-            && self.padding == [0, 0]
-            && self.dilation == [1, 1]
-    }
-
-    /// Elements of an input and an output plane.
-    #[track_caller]
-    fn planes(&self, output: [usize; 2], inputs: usize, outputs: usize) -> [usize; 3] {
-        let [input, output] = [self.input[0] * self.input[1], output[0] * output[1]];
-        let planes = outputs / output.max(1);
-        assert_eq!(
-            (planes * input, planes * output),
-            (inputs, outputs),
-            "pooling: lengths do not fit the shape"
-        );
-        [planes, input, output]
-    }
-}
 
 /// Calls `f(plane, its part of dst)` for each plane of `len` elements, several planes to a parallel block.
 fn each_plane<T: Float>(
@@ -122,62 +41,48 @@ fn each_plane<T: Float>(
     );
 }
 
-/// Largest element of each window and where it is; `(planes, H, W) -> (planes, OH, OW)`, all contiguous.
+/// Largest element of each window and where it is; `(planes, D, H, W) -> (planes, OD, OH, OW)`, all contiguous.
 ///
-/// `indices` gets the place of the winner in its plane, `y · W + x` (as `torch.nn.functional.max_pool2d(return_indices=True)`). The first
-/// of equal elements wins; a NaN wins over all numbers (the first NaN of a window). Padding never wins;
-/// a window whose taps all miss the image (dilation) gives -∞ and the index `u32::MAX`, which the gradient skips.
+/// `places` gets the place of the winner in its plane, `(z · H + y) · W + x` (as `torch.nn.functional.max_pool2d(return_indices=True)`).
+/// The first of equal elements wins; a NaN wins over all numbers (the first NaN of a window). Padding never wins;
+/// a window whose taps all miss the image (dilation) gives -∞ and the place `u32::MAX`, which the gradient skips.
 ///
 /// # Panics
 /// If lengths do not fit: a bug of the caller, ops have validated them.
-pub fn max_pool2d<T: Float>(dst: &mut [T], indices: &mut [u32], x: &[T], pool: &Pool2d) {
-    let output = pool
-        .output()
-        .expect("pooling whose shape was not validated");
-    let [planes, input, len] = pool.planes(output, x.len(), dst.len());
-    assert_eq!(indices.len(), dst.len(), "max_pool2d: one index per window");
+pub fn max_pool<T: Float>(dst: &mut [T], places: &mut [u32], x: &[T], windows: &Windows) {
+    let [planes, input, len] = windows.planes(x.len(), dst.len());
+    assert_eq!(places.len(), dst.len(), "max_pool: one place per window");
     assert!(
         u32::try_from(input).is_ok(),
-        "max_pool2d: plane too big for its indices"
+        "max_pool: plane too big for its places"
     );
-    let (values, places) = (SharedMut::new(dst), SharedMut::new(indices));
-    for_each_block(
-        planes,
-        (MIN_BLOCK_ELEMENTS / input.max(1)).max(1),
-        |_, range| {
-            for plane in range {
-                // SAFETY: each plane belongs to one block.
-                let (dst, places) = unsafe {
-                    (
-                        values.range(plane * len..(plane + 1) * len),
-                        places.range(plane * len..(plane + 1) * len),
-                    )
-                };
-                let x = &x[plane * input..][..input];
-                dispatch(
-                    #[inline(always)]
-                    || {
-                        let rows = dst
-                            .chunks_exact_mut(output[1])
-                            .zip(places.chunks_exact_mut(output[1]));
-                        for (oy, (dst, places)) in rows.enumerate() {
-                            if pool.is_two_by_two()
-                                && 2 * oy + 2 <= pool.input[0]
-                                && 2 * output[1] <= pool.input[1]
-                            {
-                                max_row_two_by_two(
-                                    dst,
-                                    places,
-                                    &x[2 * oy * pool.input[1]..],
-                                    2 * oy * pool.input[1],
-                                    pool.input[1],
-                                );
-                            } else {
-                                max_row(dst, places, x, pool, oy);
-                            }
-                        }
-                    },
-                );
+    let (values, places) = (SharedMut::new(dst), SharedMut::new(places));
+    let block = (MIN_BLOCK_ELEMENTS / input.max(1)).max(1);
+    for_each_block(planes, block, |_, range| {
+        for plane in range {
+            let own = plane * len..(plane + 1) * len;
+            // SAFETY: each plane belongs to one block.
+            let (dst, places) = unsafe { (values.range(own.clone()), places.range(own)) };
+            max_plane(dst, places, &x[plane * input..][..input], windows);
+        }
+    });
+}
+
+fn max_plane<T: Float>(dst: &mut [T], places: &mut [u32], x: &[T], windows: &Windows) {
+    let [_, down, across] = windows.output();
+    dispatch(
+        #[inline(always)]
+        || {
+            let rows = dst
+                .chunks_exact_mut(across)
+                .zip(places.chunks_exact_mut(across));
+            for (row, (dst, places)) in rows.enumerate() {
+                match windows.pairs_from(row, across) {
+                    Some((start, width)) => {
+                        max_row_two_by_two(dst, places, &x[start..], start, width);
+                    }
+                    None => max_row(dst, places, x, windows, [row / down, row % down]),
+                }
             }
         },
     );
@@ -222,20 +127,31 @@ fn max_row_two_by_two<T: Float>(
 }
 
 #[inline(always)]
-fn max_row<T: Float>(dst: &mut [T], places: &mut [u32], x: &[T], pool: &Pool2d, oy: usize) {
-    let (y0, y1) = pool.window(0, oy);
+fn max_row<T: Float>(
+    dst: &mut [T],
+    places: &mut [u32],
+    x: &[T],
+    windows: &Windows,
+    [oz, oy]: [usize; 2],
+) {
+    let [_, height, width] = windows.input();
+    let ([z0, z1], [y0, y1]) = (windows.span(0, oz), windows.span(1, oy));
+    let [step_z, step_y, step_x] = windows.steps();
     for (ox, (dst, place)) in dst.iter_mut().zip(places).enumerate() {
-        let (x0, x1) = pool.window(1, ox);
-        if y0 >= y1 || x0 >= x1 {
+        let [x0, x1] = windows.span(2, ox);
+        if z0 >= z1 || y0 >= y1 || x0 >= x1 {
             (*dst, *place) = (T::NEG_INFINITY, u32::MAX);
             continue;
         }
-        let mut best = (x[y0 * pool.input[1] + x0], y0 * pool.input[1] + x0);
-        for y in (y0..y1).step_by(pool.dilation[0]) {
-            for column in (x0..x1).step_by(pool.dilation[1]) {
-                let at = y * pool.input[1] + column;
-                if wins(x[at], best.0) {
-                    best = (x[at], at);
+        let first = (z0 * height + y0) * width + x0;
+        let mut best = (x[first], first);
+        for z in (z0..z1).step_by(step_z) {
+            for y in (y0..y1).step_by(step_y) {
+                let row = (z * height + y) * width;
+                for at in (row + x0..row + x1).step_by(step_x) {
+                    if wins(x[at], best.0) {
+                        best = (x[at], at);
+                    }
                 }
             }
         }
@@ -243,29 +159,26 @@ fn max_row<T: Float>(dst: &mut [T], places: &mut [u32], x: &[T], pool: &Pool2d, 
     }
 }
 
-/// Gradient of [`max_pool2d`]: each window's gradient is added to its winner; `(planes, OH, OW) -> (planes, H, W)`.
+/// Gradient of [`max_pool`]: each window's gradient is added to its winner; `(planes, OD, OH, OW) -> (planes, D, H, W)`.
 ///
 /// # Panics
 /// If lengths do not fit: a bug of the caller.
-pub fn max_pool2d_backward<T: Float>(
+pub fn max_pool_backward<T: Float>(
     dst: &mut [T],
     grad_out: &[T],
-    indices: &[u32],
-    pool: &Pool2d,
+    places: &[u32],
+    windows: &Windows,
 ) {
-    let output = pool
-        .output()
-        .expect("pooling whose shape was not validated");
-    let [_, input, len] = pool.planes(output, dst.len(), grad_out.len());
+    let [_, input, len] = windows.planes(dst.len(), grad_out.len());
     assert_eq!(
-        indices.len(),
+        places.len(),
         grad_out.len(),
-        "max_pool2d_backward: one index per window"
+        "max_pool_backward: one place per window"
     );
     each_plane(dst, input, input, |plane, dst| {
         dst.fill(T::ZERO);
-        let windows = plane * len..(plane + 1) * len;
-        for (&grad, &at) in grad_out[windows.clone()].iter().zip(&indices[windows]) {
+        let own = plane * len..(plane + 1) * len;
+        for (&grad, &at) in grad_out[own.clone()].iter().zip(&places[own]) {
             if let Some(d) = dst.get_mut(at as usize) {
                 *d += grad;
             }
@@ -273,179 +186,44 @@ pub fn max_pool2d_backward<T: Float>(
     });
 }
 
-/// What a window of an average is divided by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AvgDivisor {
-    /// Count padding as zeros (PyTorch's default). Cells beyond the padding (ceil mode) never count.
-    pub count_include_pad: bool,
-    /// Divide by this instead; not 0.
-    pub divisor_override: Option<usize>,
-}
-
-impl Default for AvgDivisor {
-    fn default() -> Self {
-        Self {
-            count_include_pad: true,
-            divisor_override: None,
-        }
-    }
-}
-
-impl AvgDivisor {
-    #[inline(always)]
-    fn of(&self, pool: &Pool2d, oy: usize, ox: usize) -> usize {
-        if let Some(divisor) = self.divisor_override {
-            return divisor;
-        }
-        let side = |d: usize, o: usize| {
-            if self.count_include_pad {
-                let start = o * pool.stride[d];
-                (start + pool.kernel[d]).min(pool.input[d] + 2 * pool.padding[d]) - start
-            } else {
-                let (first, end) = pool.window(d, o);
-                end - first
-            }
-        };
-        side(0, oy) * side(1, ox)
-    }
-}
-
-/// Mean of each window; `(planes, H, W) -> (planes, OH, OW)`, contiguous; as `torch.nn.functional.avg_pool2d`.
+/// Mean of each window; `(planes, D, H, W) -> (planes, OD, OH, OW)`, contiguous; as `torch.nn.functional.avg_pool2d` and
+/// `adaptive_avg_pool2d`.
 ///
 /// # Numerics
-/// Sums in f64, one rounding at the end; windows of 2 × 2 with stride 2 in the dtype.
+/// Sums in f64, one rounding at the end; windows of 2 × 2 with stride 2 in the dtype; a whole plane in 16 lanes of the dtype, whose
+/// blocks are summed in f64.
 ///
 /// # Panics
-/// If lengths do not fit or the dilation is not 1: a bug of the caller.
-pub fn avg_pool2d<T: Float>(dst: &mut [T], x: &[T], pool: &Pool2d, divisor: AvgDivisor) {
-    let output = pool
-        .output()
-        .expect("pooling whose shape was not validated");
-    assert_eq!(pool.dilation, [1, 1], "avg_pool2d: windows have no gaps");
-    let [_, input, len] = pool.planes(output, x.len(), dst.len());
+/// If lengths do not fit: a bug of the caller, ops have validated them.
+pub fn avg_pool<T: Float>(dst: &mut [T], x: &[T], windows: &Windows) {
+    let [_, input, len] = windows.planes(x.len(), dst.len());
     each_plane(dst, len, input, |plane, dst| {
         let x = &x[plane * input..][..input];
-        if pool.is_two_by_two() && !pool.ceil_mode {
-            let count = divisor.divisor_override.unwrap_or(4);
-            return average_two_by_two(
-                dst,
-                x,
-                pool.input[1],
-                output[1],
-                T::from_f64(1.0 / count as f64),
-            );
+        if windows.is_whole() {
+            dst[0] = T::from_f64(sum(x) / windows.divisor([0; 3]));
+        } else if windows.is_quarters() {
+            let scale = T::from_f64(1.0 / windows.divisor([0; 3]));
+            average_two_by_two(dst, x, windows.input()[2], windows.output()[2], scale);
+        } else {
+            average(dst, x, windows);
         }
-        average(
-            dst,
-            x,
-            pool.input[1],
-            output,
-            |o, d| pool.window(d, o),
-            |oy, ox| divisor.of(pool, oy, ox),
-        );
     });
 }
 
-/// Gradient of [`avg_pool2d`]; `(planes, OH, OW) -> (planes, H, W)`.
+/// Gradient of [`avg_pool`]; `(planes, OD, OH, OW) -> (planes, D, H, W)`.
 ///
 /// # Panics
-/// As [`avg_pool2d`].
-pub fn avg_pool2d_backward<T: Float>(
-    dst: &mut [T],
-    grad_out: &[T],
-    pool: &Pool2d,
-    divisor: AvgDivisor,
-) {
-    let output = pool
-        .output()
-        .expect("pooling whose shape was not validated");
-    assert_eq!(pool.dilation, [1, 1], "avg_pool2d: windows have no gaps");
-    let [_, input, len] = pool.planes(output, dst.len(), grad_out.len());
+/// As [`avg_pool`].
+pub fn avg_pool_backward<T: Float>(dst: &mut [T], grad_out: &[T], windows: &Windows) {
+    let [_, input, len] = windows.planes(dst.len(), grad_out.len());
     each_plane(dst, input, input, |plane, dst| {
         let grad_out = &grad_out[plane * len..][..len];
-        share_out(
-            dst,
-            grad_out,
-            pool.input[1],
-            output,
-            |o, d| pool.window(d, o),
-            |oy, ox| divisor.of(pool, oy, ox),
-        );
-    });
-}
-
-/// Rows or columns of the `o`-th of `outputs` parts of an axis, as PyTorch's adaptive pooling cuts it: `[⌊o·n/m⌋, ⌈(o+1)·n/m⌉)`.
-#[inline(always)]
-fn adaptive_window(n: usize, outputs: usize, o: usize) -> (usize, usize) {
-    let wide = |a: usize| a as u128 * n as u128;
-    (
-        (wide(o) / outputs as u128) as usize,
-        wide(o + 1).div_ceil(outputs as u128) as usize,
-    )
-}
-
-/// Mean of `output` parts of each plane; `(planes, H, W) -> (planes, OH, OW)`, contiguous; as `torch.nn.functional.adaptive_avg_pool2d`.
-///
-/// # Numerics
-/// Sums in f64 (a whole plane: rows in 16 lanes of the dtype, rows in f64).
-///
-/// # Panics
-/// If lengths do not fit: a bug of the caller.
-pub fn adaptive_avg_pool2d<T: Float>(
-    dst: &mut [T],
-    x: &[T],
-    input: [usize; 2],
-    output: [usize; 2],
-) {
-    let (plane_in, plane_out) = (input[0] * input[1], output[0] * output[1]);
-    assert_eq!(
-        dst.len() * plane_in,
-        x.len() * plane_out,
-        "adaptive_avg_pool2d: lengths do not fit the shape"
-    );
-    each_plane(dst, plane_out, plane_in, |plane, dst| {
-        let x = &x[plane * plane_in..][..plane_in];
-        if output == [1, 1] {
-            dst[0] = T::from_f64(sum(x) / plane_in as f64);
-            return;
+        if windows.is_whole() {
+            dst.fill(T::from_f64(grad_out[0].to_f64() / windows.divisor([0; 3])));
+        } else {
+            share_out(dst, grad_out, windows);
         }
-        let window = |o: usize, d: usize| adaptive_window(input[d], output[d], o);
-        average(dst, x, input[1], output, window, |oy, ox| {
-            area(window(oy, 0), window(ox, 1))
-        });
     });
-}
-
-/// Gradient of [`adaptive_avg_pool2d`]; `(planes, OH, OW) -> (planes, H, W)`.
-///
-/// # Panics
-/// If lengths do not fit: a bug of the caller.
-pub fn adaptive_avg_pool2d_backward<T: Float>(
-    dst: &mut [T],
-    grad_out: &[T],
-    input: [usize; 2],
-    output: [usize; 2],
-) {
-    let (plane_in, plane_out) = (input[0] * input[1], output[0] * output[1]);
-    assert_eq!(
-        dst.len() * plane_out,
-        grad_out.len() * plane_in,
-        "adaptive_avg_pool2d: lengths do not fit the shape"
-    );
-    each_plane(dst, plane_in, plane_in, |plane, dst| {
-        let grad_out = &grad_out[plane * plane_out..][..plane_out];
-        if output == [1, 1] {
-            return dst.fill(T::from_f64(grad_out[0].to_f64() / plane_in as f64));
-        }
-        let window = |o: usize, d: usize| adaptive_window(input[d], output[d], o);
-        share_out(dst, grad_out, input[1], output, window, |oy, ox| {
-            area(window(oy, 0), window(ox, 1))
-        });
-    });
-}
-
-fn area((y0, y1): (usize, usize), (x0, x1): (usize, usize)) -> usize {
-    (y1 - y0) * (x1 - x0)
 }
 
 /// [`average`] of windows of 2 × 2 with stride 2, in the dtype: the sums of the columns, then of both.
@@ -464,59 +242,53 @@ fn average_two_by_two<T: Float>(dst: &mut [T], x: &[T], width: usize, ow: usize,
     );
 }
 
-/// `dst[oy, ox] = Σ window / divisor`; `window(o, axis)` gives first and end.
-#[inline(always)]
-fn average<T: Float>(
-    dst: &mut [T],
-    x: &[T],
-    width: usize,
-    [oh, ow]: [usize; 2],
-    window: impl Fn(usize, usize) -> (usize, usize),
-    divisor: impl Fn(usize, usize) -> usize,
-) {
+/// `dst[oz, oy, ox] = Σ window / divisor`
+fn average<T: Float>(dst: &mut [T], x: &[T], windows: &Windows) {
+    let ([_, height, width], [od, oh, ow]) = (windows.input(), windows.output());
     dispatch(
         #[inline(always)]
         || {
-            for oy in 0..oh {
-                let (y0, y1) = window(oy, 0);
+            for row in 0..od * oh {
+                let (oz, oy) = (row / oh, row % oh);
+                let ([z0, z1], [y0, y1]) = (windows.span(0, oz), windows.span(1, oy));
                 for ox in 0..ow {
-                    let (x0, x1) = window(ox, 1);
+                    let [x0, x1] = windows.span(2, ox);
                     let mut sum = 0.0;
-                    for y in y0..y1 {
-                        for &v in &x[y * width + x0..y * width + x1] {
-                            sum += v.to_f64();
+                    for z in z0..z1 {
+                        for y in y0..y1 {
+                            let start = (z * height + y) * width;
+                            for &v in &x[start + x0..start + x1] {
+                                sum += v.to_f64();
+                            }
                         }
                     }
-                    dst[oy * ow + ox] = T::from_f64(sum / divisor(oy, ox) as f64);
+                    dst[row * ow + ox] = T::from_f64(sum / windows.divisor([oz, oy, ox]));
                 }
             }
         },
     );
 }
 
-/// `dst[y, x] = Σ grad_out / divisor` over the windows that hold `(y, x)`.
-#[inline(always)]
-fn share_out<T: Float>(
-    dst: &mut [T],
-    grad_out: &[T],
-    width: usize,
-    [oh, ow]: [usize; 2],
-    window: impl Fn(usize, usize) -> (usize, usize),
-    divisor: impl Fn(usize, usize) -> usize,
-) {
+/// `dst[z, y, x] = Σ grad_out / divisor` over the windows that hold `(z, y, x)`.
+fn share_out<T: Float>(dst: &mut [T], grad_out: &[T], windows: &Windows) {
+    let ([_, height, width], [od, oh, ow]) = (windows.input(), windows.output());
     dispatch(
         #[inline(always)]
         || {
             dst.fill(T::ZERO);
-            for oy in 0..oh {
-                let (y0, y1) = window(oy, 0);
+            for row in 0..od * oh {
+                let (oz, oy) = (row / oh, row % oh);
+                let ([z0, z1], [y0, y1]) = (windows.span(0, oz), windows.span(1, oy));
                 for ox in 0..ow {
-                    let (x0, x1) = window(ox, 1);
-                    let share =
-                        T::from_f64(grad_out[oy * ow + ox].to_f64() / divisor(oy, ox) as f64);
-                    for y in y0..y1 {
-                        for d in &mut dst[y * width + x0..y * width + x1] {
-                            *d += share;
+                    let [x0, x1] = windows.span(2, ox);
+                    let grad = grad_out[row * ow + ox].to_f64();
+                    let share = T::from_f64(grad / windows.divisor([oz, oy, ox]));
+                    for z in z0..z1 {
+                        for y in y0..y1 {
+                            let start = (z * height + y) * width;
+                            for d in &mut dst[start + x0..start + x1] {
+                                *d += share;
+                            }
                         }
                     }
                 }

@@ -6,6 +6,61 @@ use gradus_testing::pool::PoolCase;
 use super::*;
 use crate::threads::with_threads;
 
+/// Windows of images.
+#[derive(Clone, Copy, Debug)]
+struct Pool2d {
+    input: [usize; 2],
+    kernel: [usize; 2],
+    stride: [usize; 2],
+    padding: [usize; 2],
+    dilation: [usize; 2],
+    ceil_mode: bool,
+}
+
+impl Pool2d {
+    fn lifted(&self) -> Pool {
+        let three = |first, [a, b]: [usize; 2]| [first, a, b];
+        Pool {
+            input: three(1, self.input),
+            kernel: three(1, self.kernel),
+            stride: three(1, self.stride),
+            padding: three(0, self.padding),
+            dilation: three(1, self.dilation),
+            ceil_mode: self.ceil_mode,
+        }
+    }
+
+    fn output(&self) -> Option<[usize; 2]> {
+        self.lifted()
+            .output()
+            .map(|[_, down, across]| [down, across])
+    }
+
+    fn windows(&self, divisor: AvgDivisor) -> Windows {
+        self.lifted().windows(divisor).expect("valid")
+    }
+}
+
+fn max_pool2d<T: Float>(dst: &mut [T], places: &mut [u32], x: &[T], p: &Pool2d) {
+    max_pool(dst, places, x, &p.windows(AvgDivisor::default()));
+}
+
+fn max_pool2d_backward<T: Float>(dst: &mut [T], grad: &[T], places: &[u32], p: &Pool2d) {
+    max_pool_backward(dst, grad, places, &p.windows(AvgDivisor::default()));
+}
+
+fn avg_pool2d<T: Float>(dst: &mut [T], x: &[T], p: &Pool2d, divisor: AvgDivisor) {
+    avg_pool(dst, x, &p.windows(divisor));
+}
+
+fn avg_pool2d_backward<T: Float>(dst: &mut [T], grad: &[T], p: &Pool2d, divisor: AvgDivisor) {
+    avg_pool_backward(dst, grad, &p.windows(divisor));
+}
+
+fn adaptive([a, b]: [usize; 2], [c, d]: [usize; 2]) -> Windows {
+    Windows::adaptive([1, a, b], [1, c, d])
+}
+
 fn square(input: usize, kernel: usize, stride: usize) -> Pool2d {
     Pool2d {
         input: [input; 2],
@@ -170,10 +225,10 @@ fn adaptive_averages_cut_as_pytorch_does() {
         let (size, windows) = (input[0] * input[1], output[0] * output[1]);
         let x = numbers(PLANES * size);
         let mut out = vec![0.0; PLANES * windows];
-        adaptive_avg_pool2d(&mut out, &x, input, output);
+        avg_pool(&mut out, &x, &adaptive(input, output));
         let grad = numbers(out.len());
         let mut grad_x = vec![f64::NAN; x.len()];
-        adaptive_avg_pool2d_backward(&mut grad_x, &grad, input, output);
+        avg_pool_backward(&mut grad_x, &grad, &adaptive(input, output));
         let side = |d: usize, o: usize| {
             let start = (o as f64 * input[d] as f64 / output[d] as f64).floor() as usize;
             start..((o + 1) as f64 * input[d] as f64 / output[d] as f64).ceil() as usize
@@ -300,8 +355,8 @@ fn museum_46_no_planes() {
     max_pool2d(&mut empty, &mut [], &[], &p);
     avg_pool2d(&mut empty, &[], &p, AvgDivisor::default());
     max_pool2d_backward(&mut empty, &[], &[], &p);
-    adaptive_avg_pool2d(&mut empty, &[], [4, 4], [1, 1]);
-    adaptive_avg_pool2d_backward(&mut empty, &[], [4, 4], [2, 2]);
+    avg_pool(&mut empty, &[], &adaptive([4, 4], [1, 1]));
+    avg_pool_backward(&mut empty, &[], &adaptive([4, 4], [2, 2]));
 }
 
 #[test]

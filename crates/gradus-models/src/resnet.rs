@@ -208,7 +208,7 @@ fn conv(
     let config = Conv2dLayerConfig {
         conv: Conv2dConfig {
             stride: [stride; 2],
-            padding: [padding; 2],
+            padding: [padding; 2].into(),
             ..Conv2dConfig::default()
         },
         bias: false,

@@ -289,6 +289,11 @@ impl Args {
         Err(self.error(name, format!("must be {expected}, got {}", x.dtype())))
     }
 
+    /// The name of the op that is called, once the names have been checked.
+    pub(crate) fn op(&self) -> &'static str {
+        self.op
+    }
+
     /// Input `name`.
     ///
     /// # Errors

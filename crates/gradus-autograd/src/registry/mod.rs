@@ -27,6 +27,7 @@ use std::sync::LazyLock;
 pub use args::{Args, Attr, Input};
 pub use check::{CheckConfig, CheckReport, SecondOrder, check, check_case};
 pub use dense::Dense;
+pub(crate) use dense::for_each_index;
 pub use draw::{Draw, Values};
 pub use fuzz::arbitrary;
 pub use spec::{AttrSpec, AttrType, Class, InputSpec, Kind, OpSpec, one};

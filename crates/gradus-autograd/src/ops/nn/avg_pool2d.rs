@@ -1,100 +1,11 @@
 //! The mean of each window of an image.
 
-use gradus_linalg::pool::{self, AvgDivisor, Pool2d};
-use gradus_tensor::{Result, Shape, Tensor};
+use gradus_tensor::Result;
 
-use crate::ops::support::{pool as windows, require, with_float};
-use crate::{Backward, Op, Outputs, Saves, Stats, Var, apply};
-
-/// How the windows lie and what their sums are divided by. The defaults are PyTorch's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AvgPool2dConfig {
-    /// Steps of the window, down and across. Default: the window's sides, so that windows do not overlap.
-    pub stride: Option<[usize; 2]>,
-    /// Zeros added on both sides of height and width; at most half of the window. Default 0.
-    pub padding: [usize; 2],
-    /// Rounds the number of windows up instead of down: the last may hang over the edge. Default off.
-    pub ceil_mode: bool,
-    /// Whether the zeros of the padding count as elements. What hangs over the padding never does. Default on.
-    pub count_include_pad: bool,
-    /// Divides by this instead of the number of elements. Default: none.
-    pub divisor_override: Option<usize>,
-}
-
-impl Default for AvgPool2dConfig {
-    fn default() -> Self {
-        Self {
-            stride: None,
-            padding: [0, 0],
-            ceil_mode: false,
-            count_include_pad: true,
-            divisor_override: None,
-        }
-    }
-}
-
-/// Linear, so its gradient is [`Spread`] and that one's gradient is this again. Shapes: the input's, the output's.
-#[derive(Clone, Copy, Debug)]
-struct AvgPool2d {
-    pool: Pool2d,
-    divisor: AvgDivisor,
-    shapes: [Shape; 2],
-}
-
-/// The gradient of [`AvgPool2d`]: each window's shared by its elements.
-#[derive(Clone, Copy, Debug)]
-struct Spread(AvgPool2d);
-
-impl Op for AvgPool2d {
-    fn name(&self) -> &'static str {
-        "avg_pool2d"
-    }
-
-    fn saves(&self) -> Saves {
-        Saves::NOTHING
-    }
-
-    fn forward(&self, inputs: &[&Tensor], _stats: &mut Stats) -> Result<Outputs> {
-        let x = inputs[0].contiguous()?;
-        with_float!(x.dtype(), self.name(), T => {
-            let x = x.as_slice::<T>()?;
-            let y = Tensor::build(self.shapes[1], |dst: &mut [T]| pool::avg_pool2d(dst, x, &self.pool, self.divisor))?;
-            Ok(y.into())
-        })
-    }
-
-    fn backward(&self, ctx: &Backward<'_>, grad_out: &[Option<Var>]) -> Result<Vec<Option<Var>>> {
-        Ok(vec![Some(apply(
-            Spread(*self),
-            &[&ctx.grad(grad_out, 0)?],
-        )?)])
-    }
-}
-
-impl Op for Spread {
-    fn name(&self) -> &'static str {
-        "avg_pool2d_backward"
-    }
-
-    fn saves(&self) -> Saves {
-        Saves::NOTHING
-    }
-
-    fn forward(&self, inputs: &[&Tensor], _stats: &mut Stats) -> Result<Outputs> {
-        let (grad, op) = (inputs[0].contiguous()?, &self.0);
-        with_float!(grad.dtype(), self.name(), T => {
-            let grad = grad.as_slice::<T>()?;
-            let grad_in = Tensor::build(op.shapes[0], |dst: &mut [T]| {
-                pool::avg_pool2d_backward(dst, grad, &op.pool, op.divisor);
-            })?;
-            Ok(grad_in.into())
-        })
-    }
-
-    fn backward(&self, ctx: &Backward<'_>, grad_out: &[Option<Var>]) -> Result<Vec<Option<Var>>> {
-        Ok(vec![Some(apply(self.0, &[&ctx.grad(grad_out, 0)?])?)])
-    }
-}
+use crate::Var;
+use crate::ops::support::pool::spec::avg_spec;
+use crate::ops::support::pool::{AvgPool2dConfig, avg_pool};
+use crate::registry::OpSpec;
 
 impl Var {
     /// The mean of each window of `kernel_size`.
@@ -125,43 +36,18 @@ impl Var {
     ///
     /// As `torch.nn.functional.avg_pool2d`.
     pub fn avg_pool2d(&self, kernel_size: [usize; 2], config: &AvgPool2dConfig) -> Result<Self> {
-        let pool = Pool2d {
-            input: windows::plane("avg_pool2d", self.shape())?,
-            kernel: kernel_size,
-            stride: config.stride.unwrap_or(kernel_size),
-            padding: config.padding,
-            dilation: [1, 1],
-            ceil_mode: config.ceil_mode,
-        };
-        require(
-            config.divisor_override != Some(0),
-            "avg_pool2d",
-            "divisor_override",
-            "at least 1",
-            0.0,
-        )?;
-        let divisor = AvgDivisor {
-            count_include_pad: config.count_include_pad,
-            divisor_override: config.divisor_override,
-        };
-        let shapes = [
-            *self.shape(),
-            windows::pooled("avg_pool2d", self.shape(), &pool)?,
-        ];
-        apply(
-            AvgPool2d {
-                pool,
-                divisor,
-                shapes,
-            },
-            &[self],
-        )
+        avg_pool("avg_pool2d", self, kernel_size, config)
     }
+}
+
+/// Its registration.
+pub(super) fn spec() -> OpSpec {
+    avg_spec::<2>("avg_pool2d")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::AvgPool2dConfig;
+    use crate::ops::AvgPool2dConfig;
     use crate::ops::support::testing::*;
     use crate::{Error, Tensor, Var};
 
@@ -172,116 +58,6 @@ mod tests {
         count_include_pad: true,
         divisor_override: None,
     };
-
-    fn cases() -> Vec<([usize; 2], AvgPool2dConfig)> {
-        vec![
-            ([2, 2], PLAIN),
-            (
-                [3, 2],
-                AvgPool2dConfig {
-                    stride: Some([2, 1]),
-                    padding: [1, 1],
-                    ..PLAIN
-                },
-            ),
-            (
-                [3, 3],
-                AvgPool2dConfig {
-                    stride: Some([2, 2]),
-                    padding: [1, 1],
-                    count_include_pad: false,
-                    ..PLAIN
-                },
-            ),
-            (
-                [2, 3],
-                AvgPool2dConfig {
-                    stride: Some([3, 2]),
-                    ceil_mode: true,
-                    ..PLAIN
-                },
-            ),
-            (
-                [2, 2],
-                AvgPool2dConfig {
-                    divisor_override: Some(3),
-                    ..PLAIN
-                },
-            ),
-        ]
-    }
-
-    /// The mean of every window by the definition, for one plane.
-    fn reference(
-        x: &[f64],
-        [h, w]: [usize; 2],
-        kernel: [usize; 2],
-        config: &AvgPool2dConfig,
-        out: [usize; 2],
-    ) -> Vec<f64> {
-        let (stride, padding) = (config.stride.unwrap_or(kernel), config.padding);
-        let mut y = Vec::new();
-        for (oy, ox) in (0..out[0]).flat_map(|oy| (0..out[1]).map(move |ox| (oy, ox))) {
-            let (mut sum, mut inside, mut padded) = (0.0, 0, 0);
-            for (ky, kx) in (0..kernel[0]).flat_map(|ky| (0..kernel[1]).map(move |kx| (ky, kx))) {
-                let (row, column) = (oy * stride[0] + ky, ox * stride[1] + kx);
-                padded += usize::from(row < h + 2 * padding[0] && column < w + 2 * padding[1]);
-                let (row, column) = (
-                    row.wrapping_sub(padding[0]),
-                    column.wrapping_sub(padding[1]),
-                );
-                if row < h && column < w {
-                    sum += x[row * w + column];
-                    inside += 1;
-                }
-            }
-            let count = if config.count_include_pad {
-                padded
-            } else {
-                inside
-            };
-            y.push(sum / config.divisor_override.unwrap_or(count) as f64);
-        }
-        y
-    }
-
-    #[test]
-    fn forward_matches_reference() {
-        for (kernel, config) in cases() {
-            let x = sampled(&[2, 2, 5, 6], 1);
-            let y = Var::constant(x.clone())
-                .avg_pool2d(kernel, &config)
-                .unwrap();
-            let out = [y.dims()[2], y.dims()[3]];
-            let planes = x.to_vec::<f64>().unwrap();
-            let want: Vec<f64> = planes
-                .chunks(30)
-                .flat_map(|p| reference(p, [5, 6], kernel, &config, out))
-                .collect();
-            check_forward(|v| v[0].avg_pool2d(kernel, &config), &[x], &want);
-        }
-    }
-
-    #[test]
-    fn gradient_matches_finite_difference() {
-        for (kernel, config) in cases() {
-            check_gradient(
-                |v| v[0].avg_pool2d(kernel, &config)?.square(),
-                &[sampled(&[1, 2, 4, 5], 1)],
-            );
-        }
-    }
-
-    #[test]
-    fn accepts_strided_views() {
-        for (kernel, config) in cases() {
-            check_layouts(
-                |v| v[0].avg_pool2d(kernel, &config),
-                &[sampled(&[2, 2, 5, 6], 1)],
-            );
-            check_empty(|v| v[0].avg_pool2d(kernel, &config), &[&[0, 2, 5, 6]]);
-        }
-    }
 
     #[test]
     fn museum_39_what_hangs_over_does_not_count() {

@@ -1,24 +1,75 @@
 //! What layers compute: convolution, pooling, normalisation, attention, recurrence.
 
+mod adaptive_avg_pool1d;
 mod adaptive_avg_pool2d;
+mod adaptive_avg_pool3d;
+mod adaptive_max_pool1d;
+mod adaptive_max_pool1d_with_indices;
+mod adaptive_max_pool2d;
+mod adaptive_max_pool2d_with_indices;
+mod adaptive_max_pool3d;
+mod adaptive_max_pool3d_with_indices;
+mod avg_pool1d;
 mod avg_pool2d;
+mod avg_pool3d;
 mod batch_norm;
+mod conv1d;
 mod conv2d;
+mod conv3d;
+mod conv_transpose1d;
+mod conv_transpose2d;
+mod conv_transpose3d;
 mod dropout;
 mod layer_norm;
 mod log_softmax;
+mod lp_pool1d;
+mod lp_pool2d;
+mod lp_pool3d;
+mod max_pool1d;
+mod max_pool1d_with_indices;
 mod max_pool2d;
+mod max_pool2d_with_indices;
+mod max_pool3d;
+mod max_pool3d_with_indices;
 mod softmax;
 mod softmin;
 
-pub use avg_pool2d::AvgPool2dConfig;
 pub use batch_norm::BatchNormOutput;
-pub use conv2d::Conv2dConfig;
-pub use max_pool2d::MaxPool2dConfig;
 
 use crate::registry::OpSpec;
 
 /// The ops of this folder.
 pub(crate) fn specs() -> Vec<OpSpec> {
-    vec![log_softmax::spec(), softmax::spec(), softmin::spec()]
+    vec![
+        adaptive_avg_pool1d::spec(),
+        adaptive_avg_pool2d::spec(),
+        adaptive_avg_pool3d::spec(),
+        adaptive_max_pool1d::spec(),
+        adaptive_max_pool1d_with_indices::spec(),
+        adaptive_max_pool2d::spec(),
+        adaptive_max_pool2d_with_indices::spec(),
+        adaptive_max_pool3d::spec(),
+        adaptive_max_pool3d_with_indices::spec(),
+        avg_pool1d::spec(),
+        avg_pool2d::spec(),
+        avg_pool3d::spec(),
+        conv1d::spec(),
+        conv2d::spec(),
+        conv3d::spec(),
+        conv_transpose1d::spec(),
+        conv_transpose2d::spec(),
+        conv_transpose3d::spec(),
+        log_softmax::spec(),
+        lp_pool1d::spec(),
+        lp_pool2d::spec(),
+        lp_pool3d::spec(),
+        max_pool1d::spec(),
+        max_pool1d_with_indices::spec(),
+        max_pool2d::spec(),
+        max_pool2d_with_indices::spec(),
+        max_pool3d::spec(),
+        max_pool3d_with_indices::spec(),
+        softmax::spec(),
+        softmin::spec(),
+    ]
 }

@@ -5,6 +5,7 @@ pub(crate) mod binary;
 pub(crate) mod classes;
 pub(crate) mod compare;
 pub(crate) mod compose;
+pub(crate) mod conv;
 pub(crate) mod extremum;
 pub(crate) mod index;
 pub(crate) mod lane_cases;

@@ -1,0 +1,34 @@
+//! The means of the parts of a volume that is cut into a given number of them.
+
+use gradus_tensor::Result;
+
+use crate::Var;
+use crate::ops::support::pool::adaptive_avg_pool;
+use crate::ops::support::pool::spec::adaptive_avg_spec;
+use crate::registry::OpSpec;
+
+impl Var {
+    /// The means of `output_size` parts of each volume; parts as [`Var::adaptive_avg_pool2d`].
+    ///
+    /// # Shapes
+    /// `(N, C, D, H, W)`, or `(C, D, H, W)` for one volume; the sides become `output_size`.
+    ///
+    /// # Numerics
+    /// As [`Var::adaptive_avg_pool2d`].
+    ///
+    /// # Gradient
+    /// As that of [`Var::adaptive_avg_pool2d`].
+    ///
+    /// # Errors
+    /// As [`Var::adaptive_avg_pool2d`].
+    ///
+    /// As `torch.nn.functional.adaptive_avg_pool3d`.
+    pub fn adaptive_avg_pool3d(&self, output_size: [usize; 3]) -> Result<Self> {
+        adaptive_avg_pool("adaptive_avg_pool3d", self, output_size)
+    }
+}
+
+/// Its registration.
+pub(super) fn spec() -> OpSpec {
+    adaptive_avg_spec::<3>("adaptive_avg_pool3d")
+}
