@@ -23,8 +23,10 @@ pub mod optimizer;
 pub mod random;
 pub mod reduce;
 pub mod reduce_arg;
+pub mod scan;
 pub mod scatter;
 pub mod softmax;
+pub mod sort;
 
 // matrix products and image kernels
 pub mod conv;

@@ -523,6 +523,11 @@ pub fn sum_of_squares<T: Float>(dst: &mut [T], x: View<'_, T>, axes: &[usize]) {
     reduce::<T, SumOfSquares>(dst, x, axes, T::from_f64);
 }
 
+/// Root of the sum of squares over `axes`, in f64: f32 norms neither overflow nor vanish on the way.
+pub fn norm<T: Float>(dst: &mut [T], x: View<'_, T>, axes: &[usize]) {
+    reduce::<T, SumOfSquares>(dst, x, axes, |sum| T::from_f64(sum.sqrt()));
+}
+
 /// Sum of absolute values over `axes`, in f64.
 pub fn sum_of_magnitudes<T: Float>(dst: &mut [T], x: View<'_, T>, axes: &[usize]) {
     reduce::<T, SumOfMagnitudes>(dst, x, axes, T::from_f64);

@@ -1,10 +1,11 @@
 //! Extremes: values over dims whose gradient equal elements share, indices of the first, and their registration.
 
-use gradus_linalg::{elementwise, reduce, reduce_arg};
+use gradus_linalg::{elementwise, reduce, reduce_arg, scan};
 use gradus_tensor::{Result, Shape, Tensor};
 
 use super::lane_cases::{draw_lane_statistic, lane_reference};
-use super::lanes::{one_of_each, reduced_axes, refuse_nothing};
+use super::lanes::{as_lanes, one_of_each, pick_along, reduced_axes, refuse_nothing};
+use super::rows::{along, restore};
 use super::{scalar_like, with_float};
 use crate::registry::templates::{draw_reduction, reduce_reference};
 use crate::registry::{Args, Attr, AttrType, Dense, Draw, Kind, OpSpec};
@@ -281,4 +282,23 @@ pub(crate) fn arg_reference(args: &Args, choose: Choose) -> Result<Vec<Dense>> {
 /// The reference of [`over_dims_spec`].
 pub(crate) fn over_dims_reference(args: &Args, choose: Choose) -> Result<Vec<Dense>> {
     reduce_reference(args, choose)
+}
+
+/// The extremes up to each element along `dim` and where they stand.
+pub(crate) fn cumulative(
+    op: &'static str,
+    x: &Var,
+    dim: isize,
+    largest: bool,
+) -> Result<(Var, Tensor)> {
+    let (lanes, axis) = as_lanes(op, x, dim)?;
+    let rows = along(lanes.tensor(), axis)?;
+    let indices = with_float!(rows.dtype(), op, T => {
+        let from = rows.as_slice::<T>()?;
+        Tensor::build(rows.shape(), |dst: &mut [i64]| {
+            scan::cumulative_extreme(dst, from, lanes.dims()[axis], largest);
+        })
+    })?;
+    let (values, indices) = pick_along(op, &lanes, axis, restore(&indices, axis)?)?;
+    Ok((values.reshape(x.shape())?, indices.reshape(x.shape())?))
 }

@@ -53,3 +53,26 @@ pub(crate) fn draw_lane_statistic(
     let keepdim = d.flag();
     Ok(draw_lanes(d, x)?.attr("keepdim", keepdim))
 }
+
+/// The case with some elements of `x` made 0.
+pub(crate) fn with_zeros(d: &mut Draw, args: Args) -> Result<Args> {
+    let x = args.tensor("x")?.clone();
+    let chance = d.pick(&[0, 3, 8]);
+    let drawn: Vec<i64> = d.indices(x.dims(), 10)?.to_vec()?;
+    let values: Vec<f64> = x.to_vec()?;
+    let zeroed = drawn.iter().zip(values);
+    let zeroed: Vec<f64> = zeroed
+        .map(|(&i, x)| if i < chance { 0.0 } else { x })
+        .collect();
+    Ok(args.with("x", Tensor::from_slice(&zeroed, x.shape())?))
+}
+
+/// A tensor of some dtype with few different numbers, many of them 0.
+pub(crate) fn few_numbers(d: &mut Draw, dims: &[usize]) -> Result<Tensor> {
+    use gradus_tensor::DType;
+    let dtype = d.pick(&[DType::F64, DType::I64, DType::Bool, DType::U8, DType::BF16]);
+    let width = d.pick(&[3, 2, 1]);
+    let drawn: Vec<i64> = d.indices(dims, width)?.to_vec()?;
+    let values: Vec<f64> = drawn.iter().map(|&i| [0.0, 1.0, 2.0][i as usize]).collect();
+    Tensor::from_slice(&values, dims)?.to_dtype(dtype)
+}
