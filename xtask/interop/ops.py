@@ -329,9 +329,12 @@ class Replay:
             if what:
                 return "failed", f"{about}: {name}: {what}"
         if flowing:
-            found = torch.autograd.grad(
-                [outputs[i] for i in flowing], list(wanted.values()), list(flowing.values()), allow_unused=True
-            )
+            try:
+                found = torch.autograd.grad(
+                    [outputs[i] for i in flowing], list(wanted.values()), list(flowing.values()), allow_unused=True
+                )
+            except RuntimeError as error:  # a function without a derivative in PyTorch
+                return "outside", f"PyTorch: {error}"
             for (name, x), grad in zip(wanted.items(), found):
                 grad = torch.zeros_like(x) if grad is None else grad
                 if f"grad.{name}" not in got:
