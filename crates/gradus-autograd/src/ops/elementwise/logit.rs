@@ -9,8 +9,13 @@ use crate::{Result, Var};
 const LOGIT: Lean = Lean {
     name: "logit",
     value: |x, [low, high, _]| {
-        let x = if x < low { low } else { x };
-        let x = if x > high { high } else { x };
+        let x = if x < low {
+            low
+        } else if x > high {
+            high
+        } else {
+            x
+        };
         libm::log(x / (1.0 - x))
     },
     keeps: Some(Keeps::Input),

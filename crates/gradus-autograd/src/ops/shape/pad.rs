@@ -96,9 +96,12 @@ fn positions(mode: PadMode, size: usize, pads: [isize; 2]) -> Result<Tensor> {
     let len = padded(size, pads)?;
     let far = pads[0].max(pads[1]);
     let last = size as isize - 1;
+    // Circular padding repeats what is left after negative pads have cut (as PyTorch's).
+    let first_kept = pads[0].min(0).saturating_neg();
+    let kept = size as isize - first_kept + pads[1].min(0);
     let (fits, expected) = match mode {
         PadMode::Reflect => (far <= last, "smaller than the dim"),
-        PadMode::Circular => (far <= size as isize, "no larger than the dim"),
+        PadMode::Circular => (far <= kept.max(0), "no larger than what is kept of the dim"),
         _ => (size > 0 || len == 0, "at most 0 for a dim of size 0"),
     };
     if !fits {
@@ -115,7 +118,7 @@ fn positions(mode: PadMode, size: usize, pads: [isize; 2]) -> Result<Tensor> {
             let from = match mode {
                 PadMode::Reflect if at > last => 2 * last - at,
                 PadMode::Reflect => at.abs(),
-                PadMode::Circular => at.rem_euclid(size as isize),
+                PadMode::Circular => first_kept + (at - first_kept).rem_euclid(kept),
                 _ => at.clamp(0, last),
             };
             *out = from as i64;
@@ -227,7 +230,13 @@ fn draw(d: &mut Draw) -> Result<Args> {
         let low = d.int(-size.min(2)..=most);
         // Not more is cut off than is left.
         let least = -(size + low.min(0)).min(2);
-        pads.extend([low, d.int(least.min(most)..=most)]);
+        let high = d.int(least.min(most)..=most);
+        let kept = if mode == 3 {
+            size + low.min(0) + high.min(0)
+        } else {
+            4
+        };
+        pads.extend([low.min(kept), high.min(kept)]);
     }
     let args = Args::new().with("x", d.reals(&dims)?).attr("pad", pads);
     let args = args.attr("mode", MODES[mode]);
@@ -246,6 +255,12 @@ fn reference(a: &Args) -> Result<Vec<Dense>> {
     for (i, pair) in pads.chunks_exact(2).enumerate() {
         let axis = x.rank() - 1 - i;
         x = x.along(axis, |lane| {
+            let (mut lane, mut pair) = (lane, [pair[0], pair[1]]);
+            if mode == "circular" {
+                let end = lane.len() - pair[1].min(0).unsigned_abs();
+                lane = &lane[pair[0].min(0).unsigned_abs()..end];
+                pair = pair.map(|pad| pad.max(0));
+            }
             let n = lane.len() as isize;
             let element = |at: isize| -> f64 {
                 if (0..n).contains(&at) {
@@ -274,6 +289,13 @@ fn reference(a: &Args) -> Result<Vec<Dense>> {
 mod tests {
     use super::*;
     use crate::ops::support::testing::*;
+
+    #[test]
+    fn circular_pads_repeat_what_negative_ones_leave() {
+        let x = constant(&[1.0, 2.0, 3.0, 4.0], [1, 1, 4]);
+        let y = x.pad(&[-1, 2], PadMode::Circular).unwrap(); // as PyTorch
+        assert_eq!(values(&y), [2.0, 3.0, 4.0, 2.0, 3.0]);
+    }
 
     #[test]
     fn museum_45_the_dtype_stays() {
