@@ -15,10 +15,14 @@ pub mod simd;
 pub mod threads;
 
 // elementwise, reductions and what is built from them
+pub mod attention;
 pub mod copy;
 pub mod cross_entropy;
+pub mod ctc;
 pub mod elementwise;
 pub mod movement;
+pub mod embedding;
+pub mod margin;
 pub mod optimizer;
 pub mod random;
 pub mod reduce;

@@ -55,7 +55,11 @@ impl Var {
 pub(super) fn spec() -> OpSpec {
     OpSpec::new("hinge_embedding_loss", |a| {
         let (x, target, margin) = (a.var("x")?, a.tensor("target")?, a.float("margin")?);
-        Ok(one(x.hinge_embedding_loss(target, margin, reduction(a)?)?))
+        Ok(one(x.hinge_embedding_loss(
+            target,
+            margin,
+            reduction(a)?,
+        )?))
     })
     .input("x", Kind::Float)
     .input("target", Kind::Constant)
@@ -75,7 +79,14 @@ pub(super) fn spec() -> OpSpec {
         let odd = d.below(4) == 3;
         Ok(Args::new()
             .with("x", d.floats(&x, values)?)
-            .with("target", if odd { d.reals(&target)? } else { draw_signs(d, &target)? })
+            .with(
+                "target",
+                if odd {
+                    d.reals(&target)?
+                } else {
+                    draw_signs(d, &target)?
+                },
+            )
             .attr("margin", d.pick(&[1.0, 0.5]))
             .attr("reduction", d.pick(REDUCTIONS)))
     })

@@ -42,11 +42,17 @@ pub(super) fn spec() -> OpSpec {
         "hinge_loss",
         |a| {
             let (x, target) = (a.var("x")?, a.var("target")?);
-            Ok(one(x.hinge_loss(target, a.float("margin")?, reduction(a)?)?))
+            Ok(one(x.hinge_loss(
+                target,
+                a.float("margin")?,
+                reduction(a)?,
+            )?))
         },
         |a| {
             let margin = a.float("margin")?;
-            let each = a.dense("x")?.zip(&a.dense("target")?, |x, t| (margin - t * x).max(0.0));
+            let each = a
+                .dense("x")?
+                .zip(&a.dense("target")?, |x, t| (margin - t * x).max(0.0));
             reduce_losses(a, each)
         },
     )

@@ -31,13 +31,21 @@ impl Function2 for KlDiv {
     #[inline(always)]
     fn value<T: Float>(self, x: T, target: T) -> T {
         let log = if self.log_target { target } else { target.ln() };
-        let p = if self.log_target { target.exp() } else { target };
+        let p = if self.log_target {
+            target.exp()
+        } else {
+            target
+        };
         if p == T::ZERO { T::ZERO } else { p * (log - x) }
     }
 
     #[inline(always)]
     fn grad_a<T: Float>(self, grad_out: T, _x: T, target: T) -> T {
-        let p = if self.log_target { target.exp() } else { target };
+        let p = if self.log_target {
+            target.exp()
+        } else {
+            target
+        };
         -(grad_out * p)
     }
 
@@ -45,7 +53,11 @@ impl Function2 for KlDiv {
     fn grad_b<T: Float>(self, grad_out: T, x: T, target: T) -> T {
         if self.log_target {
             let p = target.exp();
-            if p == T::ZERO { T::ZERO } else { grad_out * (p * (target - x + T::ONE)) }
+            if p == T::ZERO {
+                T::ZERO
+            } else {
+                grad_out * (p * (target - x + T::ONE))
+            }
         } else {
             chain(grad_out, target.ln() - x + T::ONE)
         }
@@ -124,7 +136,12 @@ pub(super) fn spec() -> OpSpec {
         let word = a.choice("reduction", WORDS)?;
         let config = KlDivConfig {
             log_target: a.flag("log_target")?,
-            reduction: [Reduction::None, Reduction::Mean, Reduction::Sum, Reduction::Sum][word],
+            reduction: [
+                Reduction::None,
+                Reduction::Mean,
+                Reduction::Sum,
+                Reduction::Sum,
+            ][word],
             batch_mean: word == 3,
         };
         Ok(one(a.var("x")?.kl_div(a.var("target")?, &config)?))
@@ -149,7 +166,11 @@ pub(super) fn spec() -> OpSpec {
     .draw(|d| {
         let [x, target, _] = d.broadcast_pair();
         let log_target = d.flag();
-        let values = if log_target { Values::REAL } else { Values::POSITIVE };
+        let values = if log_target {
+            Values::REAL
+        } else {
+            Values::POSITIVE
+        };
         Ok(Args::new()
             .with("x", d.reals(&x)?)
             .with("target", d.floats(&target, values)?)
@@ -170,11 +191,18 @@ mod tests {
         for (log_target, target) in [(false, [0.0, 1.0]), (true, [nothing, 0.0])] {
             let (x, target) = (leaf(&[nothing, 0.0], 2), leaf(&target, 2));
             let reduction = Reduction::None;
-            let config = KlDivConfig { log_target, reduction, batch_mean: false };
+            let config = KlDivConfig {
+                log_target,
+                reduction,
+                batch_mean: false,
+            };
             let y = x.kl_div(&target, &config).unwrap();
             assert_eq!(values(&y), [0.0, 0.0]);
             let grads = y.backward_with(&constant(&[1.0, 1.0], 2)).unwrap();
-            assert_eq!(grads.get_var(&x).unwrap().to_vec::<f64>().unwrap(), [0.0, -1.0]);
+            assert_eq!(
+                grads.get_var(&x).unwrap().to_vec::<f64>().unwrap(),
+                [0.0, -1.0]
+            );
         }
     }
 }

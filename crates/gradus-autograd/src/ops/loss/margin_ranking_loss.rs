@@ -63,7 +63,12 @@ pub(super) fn spec() -> OpSpec {
     OpSpec::new("margin_ranking_loss", |a| {
         let (x, input2, target) = (a.var("x")?, a.var("input2")?, a.var("target")?);
         let margin = a.float("margin")?;
-        Ok(one(x.margin_ranking_loss(input2, target, margin, reduction(a)?)?))
+        Ok(one(x.margin_ranking_loss(
+            input2,
+            target,
+            margin,
+            reduction(a)?,
+        )?))
     })
     .input("x", Kind::Float)
     .input("input2", Kind::Float)
@@ -81,7 +86,10 @@ pub(super) fn spec() -> OpSpec {
         let y = d.reals(&dims)?;
         let gap = d.floats(&dims, Values::NONZERO.away(&[0.0, 0.5, -0.5]))?;
         let x = Var::constant(y.clone()).add(&Var::constant(gap))?;
-        let narrow: Vec<usize> = dims.iter().map(|&n| if d.below(4) == 3 { 1 } else { n }).collect();
+        let narrow: Vec<usize> = dims
+            .iter()
+            .map(|&n| if d.below(4) == 3 { 1 } else { n })
+            .collect();
         Ok(Args::new()
             .with("x", x)
             .with("input2", y)

@@ -46,7 +46,10 @@ impl Var {
             return Err(Error::Rank { op, expected, got });
         };
         let hit = target.mul(&self.log_sigmoid()?)?;
-        let miss = target.neg()?.add_scalar(1.0)?.mul(&self.neg()?.log_sigmoid()?)?;
+        let miss = target
+            .neg()?
+            .add_scalar(1.0)?
+            .mul(&self.neg()?.log_sigmoid()?)?;
         let losses = weighted(op, hit.add(&miss)?.neg()?, weight)?;
         let rows = losses.sum(&[-1], false)?.mul_scalar(1.0 / classes as f64)?;
         reduced(rows, reduction)
@@ -59,7 +62,11 @@ pub(super) fn spec() -> OpSpec {
         "multilabel_soft_margin_loss",
         |a| {
             let (x, target, weight) = (a.var("x")?, a.var("target")?, a.opt_var("weight"));
-            Ok(one(x.multilabel_soft_margin_loss(target, weight, reduction(a)?)?))
+            Ok(one(x.multilabel_soft_margin_loss(
+                target,
+                weight,
+                reduction(a)?,
+            )?))
         },
         |a| {
             let each = a.dense("x")?.zip(&a.dense("target")?, |x, t| {
@@ -68,7 +75,9 @@ pub(super) fn spec() -> OpSpec {
             });
             let each = weigh(a, each)?;
             let last = each.rank() - 1;
-            let rows = each.reduce(&[last], false, |row| row.iter().sum::<f64>() / row.len() as f64);
+            let rows = each.reduce(&[last], false, |row| {
+                row.iter().sum::<f64>() / row.len() as f64
+            });
             reduce_losses(a, rows)
         },
     )

@@ -46,7 +46,9 @@ pub(super) fn spec() -> OpSpec {
             Ok(one(x.soft_margin_loss(target, reduction(a)?)?))
         },
         |a| {
-            let each = a.dense("x")?.zip(&a.dense("target")?, |x, t| (1.0 + (-t * x).exp()).ln());
+            let each = a
+                .dense("x")?
+                .zip(&a.dense("target")?, |x, t| (1.0 + (-t * x).exp()).ln());
             reduce_losses(a, each)
         },
     )

@@ -4,7 +4,9 @@ use gradus_linalg::random;
 use gradus_random::Philox;
 use gradus_tensor::{Result, Tensor};
 
-use crate::ops::support::{require, with_float};
+use crate::ops::support::noise::{naive_kept, philox_of, require_share};
+use crate::ops::support::with_float;
+use crate::registry::{Args, AttrType, Draw, Kind, OpSpec, one};
 use crate::{Backward, Op, Outputs, Saves, Stats, Var, apply};
 
 #[derive(Clone, Copy, Debug)]
@@ -70,10 +72,53 @@ impl Var {
     ///
     /// As `torch.nn.functional.dropout`, with other random numbers. Hinton et al. 2012, arXiv:1207.0580.
     pub fn dropout(&self, p: f64, philox: &Philox, step: u64) -> Result<Self> {
-        require((0.0..=1.0).contains(&p), "dropout", "p", "in 0..=1", p)?;
+        require_share("dropout", p)?;
         let philox = *philox;
         apply(Dropout { p, philox, step }, &[self])
     }
+}
+
+/// Its registration. `seed` chooses the mask; PyTorch draws it from its global generator.
+pub(super) fn spec() -> OpSpec {
+    noise_spec("dropout", |a| {
+        let (x, p) = (a.var("x")?, a.float("p")?);
+        let y = x.dropout(p, &philox_of(a)?, 0)?;
+        Ok(one(if a.flag("training")? { y } else { x.clone() }))
+    })
+    .reference(|a| {
+        let x = a.dense("x")?;
+        let (kept, p) = (naive_kept(a, &x.dims)?, a.float("p")?);
+        let scale = if a.flag("training")? {
+            1.0 / (1.0 - p)
+        } else {
+            1.0
+        };
+        Ok(vec![x.zip(&kept, |x, kept| {
+            if kept == 1.0 { x * scale } else { 0.0 }
+        })])
+    })
+    .draw(|d| {
+        let dims = d.any_shape();
+        draw_noise(d, &dims)
+    })
+}
+
+/// Inputs and attributes of a dropout.
+pub(super) fn noise_spec(name: &'static str, call: fn(&Args) -> Result<Vec<Var>>) -> OpSpec {
+    OpSpec::new(name, call)
+        .input("x", Kind::Float)
+        .attr("p", AttrType::Float, 0.5)
+        .attr("training", AttrType::Bool, true)
+        .attr("seed", AttrType::Int, 0)
+}
+
+/// A case of a dropout.
+pub(super) fn draw_noise(d: &mut Draw, dims: &[usize]) -> Result<Args> {
+    Ok(Args::new()
+        .with("x", d.reals(dims)?)
+        .attr("p", d.pick(&[0.5, 0.25, 0.0, 1.0]))
+        .attr("training", d.below(4) < 3)
+        .attr("seed", d.int(0..=99)))
 }
 
 #[cfg(test)]
@@ -98,22 +143,6 @@ mod tests {
     }
 
     #[test]
-    fn forward_matches_reference() {
-        let x = sampled(&[10, 10], 1);
-        let doubled = |(x, &kept): (f64, &bool)| if kept { 2.0 * x } else { 0.0 };
-        let mask = kept(100);
-        assert!((30..70).contains(&mask.iter().filter(|&&kept| kept).count()));
-        let want: Vec<f64> = x
-            .to_vec::<f64>()
-            .unwrap()
-            .into_iter()
-            .zip(&mask)
-            .map(doubled)
-            .collect();
-        check_forward(|v| half(&v[0]), &[x], &want);
-    }
-
-    #[test]
     fn the_mask_depends_on_stream_and_step_only() {
         let x = Var::constant(sampled(&[64], 1));
         let y = |philox: Philox, step| values(&x.dropout(0.5, &philox, step).unwrap());
@@ -121,19 +150,6 @@ mod tests {
         assert_ne!(y(NOISE, 0), y(NOISE, 1));
         assert_ne!(y(NOISE, 0), y(Philox::new(42, 8), 0));
         assert_ne!(y(NOISE, 0), y(Philox::new(43, 7), 0));
-    }
-
-    #[test]
-    fn gradient_matches_finite_difference() {
-        check_gradient(|v| half(&v[0])?.square(), &[sampled(&[2, 7], 1)]);
-        check_gradient(|v| half(&v[0]), &[sampled(&[2, 7], 1)]);
-    }
-
-    #[test]
-    fn accepts_strided_views() {
-        check_layouts(|v| half(&v[0]), &[sampled(&[4, 5], 1)]);
-        check_layouts(|v| half(&v[0]), &[sampled(&[], 1)]);
-        check_empty(|v| half(&v[0]), &[&[0, 3]]);
     }
 
     #[test]

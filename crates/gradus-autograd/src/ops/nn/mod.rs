@@ -9,6 +9,7 @@ mod adaptive_max_pool2d;
 mod adaptive_max_pool2d_with_indices;
 mod adaptive_max_pool3d;
 mod adaptive_max_pool3d_with_indices;
+mod alpha_dropout;
 mod avg_pool1d;
 mod avg_pool2d;
 mod avg_pool3d;
@@ -20,6 +21,10 @@ mod conv_transpose1d;
 mod conv_transpose2d;
 mod conv_transpose3d;
 mod dropout;
+mod embedding;
+mod embedding_bag;
+mod feature_alpha_dropout;
+mod feature_dropout;
 mod layer_norm;
 mod log_softmax;
 mod lp_pool1d;
@@ -31,10 +36,14 @@ mod max_pool2d;
 mod max_pool2d_with_indices;
 mod max_pool3d;
 mod max_pool3d_with_indices;
+mod scaled_dot_product_attention;
 mod softmax;
 mod softmin;
 
 pub use batch_norm::BatchNormOutput;
+pub use embedding::EmbeddingConfig;
+pub use embedding_bag::{BagMode, EmbeddingBagConfig};
+pub use scaled_dot_product_attention::AttentionConfig;
 
 use crate::registry::OpSpec;
 
@@ -50,6 +59,7 @@ pub(crate) fn specs() -> Vec<OpSpec> {
         adaptive_max_pool2d_with_indices::spec(),
         adaptive_max_pool3d::spec(),
         adaptive_max_pool3d_with_indices::spec(),
+        alpha_dropout::spec(),
         avg_pool1d::spec(),
         avg_pool2d::spec(),
         avg_pool3d::spec(),
@@ -59,6 +69,11 @@ pub(crate) fn specs() -> Vec<OpSpec> {
         conv_transpose1d::spec(),
         conv_transpose2d::spec(),
         conv_transpose3d::spec(),
+        dropout::spec(),
+        embedding::spec(),
+        embedding_bag::spec(),
+        feature_alpha_dropout::spec(),
+        feature_dropout::spec(),
         log_softmax::spec(),
         lp_pool1d::spec(),
         lp_pool2d::spec(),
@@ -69,6 +84,7 @@ pub(crate) fn specs() -> Vec<OpSpec> {
         max_pool2d_with_indices::spec(),
         max_pool3d::spec(),
         max_pool3d_with_indices::spec(),
+        scaled_dot_product_attention::spec(),
         softmax::spec(),
         softmin::spec(),
     ]

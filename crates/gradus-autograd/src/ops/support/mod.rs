@@ -1,6 +1,7 @@
 //! What op files share: dispatch on the float dtype, elementwise functions with their derivatives, broadcasting and its reverse.
 
 pub(crate) mod affine;
+pub(crate) mod attention;
 pub(crate) mod binary;
 pub(crate) mod classes;
 pub(crate) mod compare;
@@ -16,11 +17,14 @@ pub(crate) mod loss;
 pub(crate) mod movement;
 pub(crate) mod order;
 pub(crate) mod places;
+pub(crate) mod noise;
+pub(crate) mod pairs;
 pub(crate) mod pool;
 pub(crate) mod recurrence;
 pub(crate) mod rows;
 pub(crate) mod scan;
 pub(crate) mod softmax;
+pub(crate) mod table;
 #[cfg(test)]
 pub(crate) mod testing;
 pub(crate) mod unary;
