@@ -16,16 +16,16 @@ mod shape;
 
 pub use elementwise::Rounding;
 pub(crate) use elementwise::add_assign;
-pub use nn::BatchNormOutput;
-pub use shape::{Indexing, PadMode, UnfoldConfig};
-pub use support::conv::{
-    Conv1dConfig, Conv2dConfig, Conv3dConfig, ConvConfig, ConvPadding, ConvTransposeConfig,
-};
 pub use loss::{
     BceWithLogitsConfig, CrossEntropyConfig, CtcLossConfig, GaussianNllLossConfig, KlDivConfig,
     MultiMarginLossConfig, NllLossConfig, PoissonNllLossConfig, TripletMarginLossConfig,
 };
+pub use nn::BatchNormOutput;
 pub use nn::{AttentionConfig, BagMode, EmbeddingBagConfig, EmbeddingConfig};
+pub use shape::{Indexing, PadMode, UnfoldConfig};
+pub use support::conv::{
+    Conv1dConfig, Conv2dConfig, Conv3dConfig, ConvConfig, ConvPadding, ConvTransposeConfig,
+};
 pub use support::loss::Reduction;
 pub use support::pool::{
     AvgPool1dConfig, AvgPool2dConfig, AvgPool3dConfig, AvgPoolConfig, MaxPool1dConfig,

@@ -1,9 +1,8 @@
 //! Rows of a table by index. Letters: V rows of the table, D columns.
 
-use gradus_tensor::{Error, Shape, Tensor};
+use gradus_tensor::{Shape, Tensor};
 
-use crate::ops::support::index::positions;
-use crate::ops::support::table::{Lookup, padding_of, renorm};
+use crate::ops::support::table::{Lookup, padding_of, positions, renorm};
 use crate::registry::{Args, AttrType, Dense, Draw, Kind, OpSpec, one};
 use crate::{Result, Var};
 
@@ -48,8 +47,8 @@ impl Var {
     /// through the scaling of `max_norm`, too, which PyTorch leaves out. Keeps the indices.
     ///
     /// # Errors
-    /// [`Error::Rank`] if `self` is no matrix; [`Error::IndexOutOfRange`] with the first index that is outside (negative ones
-    /// are, too); [`Error::Argument`] for a `padding_idx` outside; [`Error::DType`].
+    /// [`crate::Error::Rank`] if `self` is no matrix; [`crate::Error::IndexOutOfRange`] with the first index that is outside (negative ones
+    /// are, too); [`crate::Error::Argument`] for a `padding_idx` outside; [`crate::Error::DType`].
     ///
     /// # Example
     /// ```

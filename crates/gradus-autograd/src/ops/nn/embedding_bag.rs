@@ -8,8 +8,7 @@ use gradus_tensor::{DType, Error, Tensor};
 
 use super::embedding::{draw_indices, draw_table, scaled_table};
 use crate::ops::support::compose::by_composition;
-use crate::ops::support::index::positions;
-use crate::ops::support::table::{Lookup, padding_of, renorm};
+use crate::ops::support::table::{Lookup, padding_of, positions, renorm};
 use crate::ops::support::{require, require_dtype, same_dtype, scalar_like, with_float};
 use crate::registry::{Args, AttrType, Dense, Draw, Kind, OpSpec, one};
 use crate::{Backward, Op, Outputs, Result, Saves, Stats, Var, apply};

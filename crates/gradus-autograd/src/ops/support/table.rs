@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use gradus_linalg::embedding::{Scatter, add_rows, pick_rows};
-use gradus_tensor::{Result, Shape, Tensor};
+use gradus_tensor::{DType, Error, Result, Shape, Tensor};
 
 use super::pairs::norm;
-use super::{is_positive, require, scalar_like, with_float};
+use super::{is_positive, require, require_dtype, scalar_like, with_float};
 use crate::{Backward, Op, Outputs, Saves, Stats, Var, apply};
 
 /// Positions in a table, and what their gradients are multiplied by.
@@ -130,6 +130,26 @@ impl Op for Add {
         let scales = Tensor::from_slice(scales, [scales.len(), 1])?.to_dtype(grad.dtype())?;
         Ok(vec![Some(grad.mul(&Var::constant(scales))?)])
     }
+}
+
+/// The indices of an i64 tensor as positions below `len`.
+pub(crate) fn positions(op: &'static str, index: &Tensor, len: usize) -> Result<Vec<usize>> {
+    require_dtype(op, index, &[DType::I64])?;
+    let check = |(position, index): (usize, i64)| {
+        let fits = usize::try_from(index).ok().filter(|&i| i < len);
+        fits.ok_or(Error::IndexOutOfRange {
+            op,
+            position,
+            index,
+            len,
+        })
+    };
+    index
+        .to_vec::<i64>()?
+        .into_iter()
+        .enumerate()
+        .map(check)
+        .collect()
 }
 
 /// A row of a table counted from the end if it is negative.
