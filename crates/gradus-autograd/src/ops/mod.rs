@@ -16,12 +16,15 @@ mod shape;
 
 pub use elementwise::Rounding;
 pub(crate) use elementwise::add_assign;
+pub use gradus_linalg::grid_sample::{SampleMode, SamplePadding};
 pub use loss::{
     BceWithLogitsConfig, CrossEntropyConfig, CtcLossConfig, GaussianNllLossConfig, KlDivConfig,
     MultiMarginLossConfig, NllLossConfig, PoissonNllLossConfig, TripletMarginLossConfig,
 };
-pub use nn::BatchNormOutput;
-pub use nn::{AttentionConfig, BagMode, EmbeddingBagConfig, EmbeddingConfig};
+pub use nn::{
+    AttentionConfig, BagMode, BatchNormOutput, EmbeddingBagConfig, EmbeddingConfig,
+    GridSampleConfig, InterpolateConfig, InterpolateMode, InterpolateTo,
+};
 pub use shape::{Indexing, PadMode, UnfoldConfig};
 pub use support::conv::{
     Conv1dConfig, Conv2dConfig, Conv3dConfig, ConvConfig, ConvPadding, ConvTransposeConfig,

@@ -49,7 +49,7 @@ mod tests {
     #[test]
     fn museum_32_many_channels_groups_and_a_long_stride() {
         for channels in [6, 24] {
-            let x = Var::constant(Tensor::ones([1, channels, 6, 4, 4], DType::F64).unwrap());
+            let x = Var::constant(Tensor::ones([1, channels, 6, 6, 4], DType::F64).unwrap());
             let dims = [channels, channels / 3, 2, 2, 2];
             let weight = Var::leaf(Tensor::ones(dims, DType::F64).unwrap());
             let config = Conv3dConfig {

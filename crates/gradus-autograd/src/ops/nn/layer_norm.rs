@@ -2,11 +2,13 @@
 
 use gradus_linalg::Float;
 use gradus_linalg::norm::{self, Affine};
-use gradus_tensor::{DType, Error, Result, Shape, Tensor};
+use gradus_tensor::{Result, Shape, Tensor};
 
 use crate::ops::support::affine::{Params, affine_of, require_params};
 use crate::ops::support::compose::by_composition;
-use crate::ops::support::{require, require_dtype, with_float};
+use crate::ops::support::normalized::{draw_rows, row_shape, rows_reference};
+use crate::ops::support::with_float;
+use crate::registry::{AttrType, Kind, OpSpec, one};
 use crate::{Backward, Op, Outputs, Saves, Stats, Var, apply};
 
 /// Inputs: x, and weight and bias as `params` says. Statistics 0 and 1: mean and inverse standard deviation of each row.
@@ -153,8 +155,8 @@ impl Var {
     /// for weight and bias. Saves the inputs and two numbers a row.
     ///
     /// # Errors
-    /// [`Error::ShapeMismatch`] if `self` does not end with `normalized_shape`, or weight or bias have another; [`Error::Rank`]
-    /// if it is empty; [`Error::Argument`] if `eps` is negative; [`Error::DTypeMismatch`]; [`Error::DType`] if not f32 or f64.
+    /// [`crate::Error::ShapeMismatch`] if `self` does not end with `normalized_shape`, or weight or bias have another; [`crate::Error::Rank`]
+    /// if it is empty; [`crate::Error::Argument`] if `eps` is negative; [`crate::Error::DTypeMismatch`]; [`crate::Error::DType`] if not f32 or f64.
     ///
     /// # Example
     /// ```
@@ -174,31 +176,13 @@ impl Var {
         eps: f64,
     ) -> Result<Self> {
         let op = "layer_norm";
-        let row = Shape::new(normalized_shape)?;
-        if row.rank() == 0 {
-            return Err(Error::Rank {
-                op,
-                expected: 1,
-                got: row,
-            });
-        }
-        if !self.dims().ends_with(&row) {
-            let rule = "the input must end with the normalized shape";
-            return Err(Error::ShapeMismatch {
-                op,
-                lhs: *self.shape(),
-                rhs: row,
-                rule,
-            });
-        }
-        require_dtype(op, self.tensor(), &[DType::F32, DType::F64])?;
+        let row = row_shape(op, self, normalized_shape, eps)?;
         let given: Vec<&Tensor> = [weight, bias]
             .into_iter()
             .flatten()
             .map(Self::tensor)
             .collect();
         require_params(op, self.tensor(), &row, &given)?;
-        require(eps >= 0.0, op, "eps", "at least 0", eps)?;
         let norm = LayerNorm {
             dims: row.rank(),
             eps,
@@ -209,66 +193,37 @@ impl Var {
     }
 }
 
+/// Its registration.
+pub(super) fn spec() -> OpSpec {
+    OpSpec::new("layer_norm", |a| {
+        let (x, row) = (a.var("x")?, a.sizes("normalized_shape")?);
+        let (weight, bias) = (a.opt_var("weight"), a.opt_var("bias"));
+        Ok(one(x.layer_norm(&row, weight, bias, a.float("eps")?)?))
+    })
+    .input("x", Kind::Float)
+    .optional("weight", Kind::Float)
+    .optional("bias", Kind::Float)
+    .required("normalized_shape", AttrType::Ints)
+    .attr("eps", AttrType::Float, 1e-5)
+    .reference(|a| {
+        let eps = a.float("eps")?;
+        rows_reference(a, |row| {
+            let mean = row.iter().sum::<f64>() / row.len() as f64;
+            let var = row.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / row.len() as f64;
+            row.iter()
+                .map(|x| (x - mean) / (var + eps).sqrt())
+                .collect()
+        })
+    })
+    .draw(|d| draw_rows(d, true))
+}
+
 #[cfg(test)]
 mod tests {
     use crate::ops::support::testing::*;
-    use crate::{Error, Result, Tensor, Var};
+    use crate::{Error, Var};
 
     const EPS: f64 = 1e-5;
-
-    /// Rows of shape (3, 2).
-    fn norm(v: &[Var]) -> Result<Var> {
-        v[0].layer_norm(&[3, 2], v.get(1), v.get(2), EPS)
-    }
-
-    fn inputs(x: &[usize]) -> [Tensor; 3] {
-        [sampled(x, 1), sampled(&[3, 2], 2), sampled(&[3, 2], 3)]
-    }
-
-    #[test]
-    fn forward_matches_reference() {
-        for shape in [&[2, 3, 2][..], &[3, 2], &[2, 2, 3, 2]] {
-            let all = inputs(shape);
-            let [x, weight, bias] = all.each_ref().map(|x| x.to_vec::<f64>().unwrap());
-            let normalised = |row: &[f64]| -> Vec<f64> {
-                let mean = row.iter().sum::<f64>() / 6.0;
-                let var = row.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / 6.0;
-                row.iter()
-                    .map(|x| (x - mean) / (var + EPS).sqrt())
-                    .collect()
-            };
-            let plain: Vec<f64> = x.chunks(6).flat_map(normalised).collect();
-            let want: Vec<f64> = plain
-                .iter()
-                .enumerate()
-                .map(|(i, x)| x * weight[i % 6] + bias[i % 6])
-                .collect();
-            check_forward(norm, &all, &want);
-            check_forward(norm, &all[..1], &plain);
-        }
-    }
-
-    #[test]
-    fn gradient_matches_finite_difference() {
-        for count in 1..=3 {
-            check_gradient(norm, &inputs(&[2, 3, 2])[..count]);
-        }
-        check_gradient(
-            |v| v[0].layer_norm(&[4], None, Some(&v[1]), EPS),
-            &[sampled(&[3, 4], 1), sampled(&[4], 2)],
-        );
-    }
-
-    #[test]
-    fn accepts_strided_views() {
-        check_layouts(norm, &inputs(&[2, 3, 2]));
-        check_layouts(norm, &inputs(&[3, 2]));
-        check_empty(norm, &[&[0, 3, 2], &[3, 2], &[3, 2]]);
-        check_empty(
-            |v| v[0].layer_norm(&[0], Some(&v[1]), None, EPS),
-            &[&[2, 0], &[0]],
-        );
-    }
 
     #[test]
     fn museum_52_a_large_mean_does_not_hide_the_variance() {

@@ -16,11 +16,13 @@ pub(crate) mod lean;
 pub(crate) mod loss;
 pub(crate) mod movement;
 pub(crate) mod noise;
+pub(crate) mod normalized;
 pub(crate) mod order;
 pub(crate) mod pairs;
 pub(crate) mod places;
 pub(crate) mod pool;
 pub(crate) mod recurrence;
+pub(crate) mod resample;
 pub(crate) mod rows;
 pub(crate) mod scan;
 pub(crate) mod softmax;
@@ -28,6 +30,7 @@ pub(crate) mod table;
 #[cfg(test)]
 pub(crate) mod testing;
 pub(crate) mod unary;
+pub(crate) mod vector_norm;
 
 use gradus_linalg::{Float, elementwise};
 use gradus_tensor::{DType, Error, Result, Shape, Tensor, broadcast_shapes};

@@ -10,6 +10,7 @@ use gradus_tensor::{Error, Result, Shape, Tensor};
 
 use super::conv::{lifted, require_positive};
 use super::require;
+use super::vector_norm::{is_zero, replaced};
 use crate::{Var, apply, apply_multi};
 
 use op::{Average, Maximum};
@@ -327,11 +328,7 @@ pub(crate) fn lp_pool<const D: usize>(
     if norm_type < 0.0 {
         return sum.pow_scalar(1.0 / norm_type);
     }
-    let zeros = op::is_zero(sum.tensor())?;
-    let (zero, one) = (
-        super::scalar_like(&sum, 0.0)?,
-        super::scalar_like(&sum, 1.0)?,
-    );
-    let root = one.where_(&zeros, &sum)?.pow_scalar(1.0 / norm_type)?;
-    zero.where_(&zeros, &root)
+    let zeros = is_zero(sum.tensor())?;
+    let root = replaced(&sum, &zeros, 1.0)?.pow_scalar(1.0 / norm_type)?;
+    replaced(&root, &zeros, 0.0)
 }

@@ -2,23 +2,13 @@
 
 use std::sync::Arc;
 
+use gradus_linalg::Float;
 use gradus_linalg::pool::{self, Windows};
-use gradus_linalg::{Float, elementwise};
 use gradus_tensor::{DType, Result, Shape, Tensor};
 
 use crate::ops::index::scatter_rows;
 use crate::ops::support::{scalar_like, with_float};
 use crate::{Backward, Op, Outputs, Saves, Stats, Var, apply};
-
-/// Where `x` is 0.
-pub(super) fn is_zero(x: &Tensor) -> Result<Tensor> {
-    with_float!(x.dtype(), "is_zero", T => {
-        let view = x.view::<T>()?;
-        Tensor::build(x.shape(), |dst: &mut [bool]| {
-            elementwise::map1(dst, view, #[inline(always)] |x| x == T::ZERO);
-        })
-    })
-}
 
 /// Statistic 0 holds the winners' places in their planes, u32 as the bits of f32: a dtype that the storage pool has.
 #[derive(Debug)]
