@@ -16,6 +16,7 @@ mod project;
 mod python;
 mod test;
 mod tidy;
+mod ulp;
 
 use clap::{Parser, Subcommand};
 use project::Project;
@@ -51,6 +52,8 @@ enum Verb {
     Mutants(mutants::Args),
     /// Calls the ops a million times with arbitrary shapes, dtypes and attributes: none may panic
     Fuzz(fuzz::Args),
+    /// Measures the elementary functions over all f32 bit patterns, or against numpy's tables
+    Ulp(ulp::Args),
     /// Runs the criterion benches, or one of the measurements below
     Bench(bench::Args),
 }
@@ -65,6 +68,7 @@ fn main() -> ExitCode {
         Verb::Fixtures(args) => fixtures::run(&project, &args),
         Verb::Mutants(args) => mutants::run(&project, &args),
         Verb::Fuzz(args) => fuzz::run(&project, &args),
+        Verb::Ulp(args) => ulp::run(&project, &args),
         Verb::Bench(args) => bench::run(&project, &args),
     });
     match done {

@@ -135,7 +135,7 @@ pub fn update3<T: Element, A: Element, B: Element, C: Element>(
 ///
 /// This and its siblings are compiled once for each combination of element types, and not for each function: a call
 /// through a pointer a run costs nothing beside the run, and hundreds of functions come here.
-fn run1<T: Element, A: Element>(
+pub(crate) fn run1<T: Element, A: Element>(
     dst: &mut [T],
     a: View<'_, A>,
     kernel: &(dyn Fn(&mut [T], &[A]) + Sync),

@@ -1,8 +1,8 @@
 //! The two compute dtypes: constants, arithmetic and elementary functions of f32 and f64, for generic kernels.
 //!
-//! For `f32` the common functions (`exp exp_m1 ln ln_1p powf tanh sigmoid erf`) are branch-free polynomials of [`crate::math`],
-//! at most 1.5 ULP from the true value (`sigmoid` 2.5), which vectorise inside [`crate::simd::dispatch`]. The rest, and everything for
-//! `f64`, is the `libm` crate: pure Rust, so all machines give equal bits. `sqrt` is correctly rounded.
+//! For `f32` these are branch-free polynomials of [`crate::math`], at most 1.5 ULP from the true value, which vectorise inside
+//! [`crate::simd::dispatch`]. For `f64` they are those of the `libm` crate: pure Rust, so all machines give equal bits. `sqrt` is
+//! correctly rounded.
 //!
 //! In generic code `x.exp()` is this trait's; on a concrete `f32` Rust picks the standard library's: write
 //! [`crate::math::exp`] there.
@@ -47,6 +47,8 @@ pub trait Float:
     const MAX: Self;
     /// Smallest positive normal number.
     const MIN_POSITIVE: Self;
+    /// The largest argument of [`Float::sin_within`] and [`Float::cos_within`].
+    const TURN_REACH: Self;
 
     /// Nearest value of this type.
     fn from_f64(x: f64) -> Self;
@@ -68,10 +70,6 @@ pub trait Float:
     fn ln(self) -> Self;
     /// ln(1 + x) without loss near 0.
     fn ln_1p(self) -> Self;
-    /// Base-2 logarithm.
-    fn log2(self) -> Self;
-    /// Base-10 logarithm.
-    fn log10(self) -> Self;
     /// x^y with the special cases of IEEE 754 (`x^0 = 1` also for NaN).
     fn powf(self, y: Self) -> Self;
     /// Hyperbolic tangent.
@@ -80,32 +78,22 @@ pub trait Float:
     fn sigmoid(self) -> Self;
     /// Error function.
     fn erf(self) -> Self;
-    /// `1 - erf(x)`, accurate in the tail.
-    fn erfc(self) -> Self;
+    /// `x · sigmoid(x)`, accurate in both tails.
+    fn silu(self) -> Self;
+    /// `x · Φ(x)` with the normal distribution function, accurate in both tails.
+    fn gelu(self) -> Self;
+    /// [`Float::gelu`] approximated by a hyperbolic tangent, accurate in both tails.
+    fn gelu_tanh(self) -> Self;
     /// Sine of radians, with exact range reduction at any size.
     fn sin(self) -> Self;
     /// Cosine of radians, with exact range reduction at any size.
     fn cos(self) -> Self;
-    /// Tangent of radians.
-    fn tan(self) -> Self;
-    /// Arc sine.
-    fn asin(self) -> Self;
-    /// Arc cosine.
-    fn acos(self) -> Self;
-    /// Arc tangent.
-    fn atan(self) -> Self;
-    /// Hyperbolic sine.
-    fn sinh(self) -> Self;
-    /// Hyperbolic cosine.
-    fn cosh(self) -> Self;
     /// Largest integer not above.
     fn floor(self) -> Self;
-    /// Smallest integer not below.
-    fn ceil(self) -> Self;
-    /// Nearest integer, ties to even (as `torch.round`).
-    fn round(self) -> Self;
-    /// Integer part.
-    fn trunc(self) -> Self;
+    /// [`Float::sin`] up to [`Float::TURN_REACH`]; in f32 without a branch.
+    fn sin_within(self) -> Self;
+    /// [`Float::cos`] up to [`Float::TURN_REACH`]; in f32 without a branch.
+    fn cos_within(self) -> Self;
 
     /// `1 / x`
     #[inline(always)]
@@ -160,6 +148,7 @@ impl Float for f32 {
     const EPSILON: Self = Self::EPSILON;
     const MAX: Self = Self::MAX;
     const MIN_POSITIVE: Self = Self::MIN_POSITIVE;
+    const TURN_REACH: Self = math::REACH;
 
     #[inline(always)]
     fn from_f64(x: f64) -> Self {
@@ -202,14 +191,6 @@ impl Float for f32 {
         math::ln_1p(self)
     }
     #[inline(always)]
-    fn log2(self) -> Self {
-        libm::log2f(self)
-    }
-    #[inline(always)]
-    fn log10(self) -> Self {
-        libm::log10f(self)
-    }
-    #[inline(always)]
     fn powf(self, y: Self) -> Self {
         math::powf(self, y)
     }
@@ -226,56 +207,36 @@ impl Float for f32 {
         math::erf(self)
     }
     #[inline(always)]
-    fn erfc(self) -> Self {
-        libm::erfcf(self)
+    fn silu(self) -> Self {
+        math::silu(self)
+    }
+    #[inline(always)]
+    fn gelu(self) -> Self {
+        math::gelu(self)
+    }
+    #[inline(always)]
+    fn gelu_tanh(self) -> Self {
+        math::gelu_tanh(self)
     }
     #[inline(always)]
     fn sin(self) -> Self {
-        libm::sinf(self)
+        math::sin(self)
     }
     #[inline(always)]
     fn cos(self) -> Self {
-        libm::cosf(self)
-    }
-    #[inline(always)]
-    fn tan(self) -> Self {
-        libm::tanf(self)
-    }
-    #[inline(always)]
-    fn asin(self) -> Self {
-        libm::asinf(self)
-    }
-    #[inline(always)]
-    fn acos(self) -> Self {
-        libm::acosf(self)
-    }
-    #[inline(always)]
-    fn atan(self) -> Self {
-        libm::atanf(self)
-    }
-    #[inline(always)]
-    fn sinh(self) -> Self {
-        libm::sinhf(self)
-    }
-    #[inline(always)]
-    fn cosh(self) -> Self {
-        libm::coshf(self)
+        math::cos(self)
     }
     #[inline(always)]
     fn floor(self) -> Self {
         self.floor()
     }
     #[inline(always)]
-    fn ceil(self) -> Self {
-        self.ceil()
+    fn sin_within(self) -> Self {
+        math::sin_within(self)
     }
     #[inline(always)]
-    fn round(self) -> Self {
-        self.round_ties_even()
-    }
-    #[inline(always)]
-    fn trunc(self) -> Self {
-        self.trunc()
+    fn cos_within(self) -> Self {
+        math::cos_within(self)
     }
 }
 
@@ -290,6 +251,7 @@ impl Float for f64 {
     const EPSILON: Self = Self::EPSILON;
     const MAX: Self = Self::MAX;
     const MIN_POSITIVE: Self = Self::MIN_POSITIVE;
+    const TURN_REACH: Self = Self::INFINITY;
 
     #[inline(always)]
     fn from_f64(x: f64) -> Self {
@@ -332,14 +294,6 @@ impl Float for f64 {
         libm::log1p(self)
     }
     #[inline(always)]
-    fn log2(self) -> Self {
-        libm::log2(self)
-    }
-    #[inline(always)]
-    fn log10(self) -> Self {
-        libm::log10(self)
-    }
-    #[inline(always)]
     fn powf(self, y: Self) -> Self {
         libm::pow(self, y)
     }
@@ -361,8 +315,19 @@ impl Float for f64 {
         libm::erf(self)
     }
     #[inline(always)]
-    fn erfc(self) -> Self {
-        libm::erfc(self)
+    fn silu(self) -> Self {
+        self * Float::sigmoid(self)
+    }
+    #[inline(always)]
+    fn gelu(self) -> Self {
+        self * (0.5 * libm::erfc(-self * std::f64::consts::FRAC_1_SQRT_2))
+    }
+    #[inline(always)]
+    fn gelu_tanh(self) -> Self {
+        /// 2·√(2/π)
+        const SCALE: f64 = 1.595_769_121_605_730_7;
+        let inner = SCALE * self * (1.0 + 0.044_715 * self * self);
+        self * Float::sigmoid(inner)
     }
     #[inline(always)]
     fn sin(self) -> Self {
@@ -373,44 +338,16 @@ impl Float for f64 {
         libm::cos(self)
     }
     #[inline(always)]
-    fn tan(self) -> Self {
-        libm::tan(self)
-    }
-    #[inline(always)]
-    fn asin(self) -> Self {
-        libm::asin(self)
-    }
-    #[inline(always)]
-    fn acos(self) -> Self {
-        libm::acos(self)
-    }
-    #[inline(always)]
-    fn atan(self) -> Self {
-        libm::atan(self)
-    }
-    #[inline(always)]
-    fn sinh(self) -> Self {
-        libm::sinh(self)
-    }
-    #[inline(always)]
-    fn cosh(self) -> Self {
-        libm::cosh(self)
-    }
-    #[inline(always)]
     fn floor(self) -> Self {
         self.floor()
     }
     #[inline(always)]
-    fn ceil(self) -> Self {
-        self.ceil()
+    fn sin_within(self) -> Self {
+        libm::sin(self)
     }
     #[inline(always)]
-    fn round(self) -> Self {
-        self.round_ties_even()
-    }
-    #[inline(always)]
-    fn trunc(self) -> Self {
-        self.trunc()
+    fn cos_within(self) -> Self {
+        libm::cos(self)
     }
 }
 
@@ -435,15 +372,14 @@ mod tests {
                 && !nan.is_finite()
                 && T::MAX.is_finite()
         );
-        assert_eq!(T::from_f64(2.5).round(), two);
-        assert_eq!(T::from_f64(-3.5).round(), T::from_f64(-4.0));
-        assert_eq!(T::from_f64(-0.5).trunc(), T::ZERO);
         assert_eq!(two.powf(T::from_f64(10.0)).to_f64(), 1024.0);
-        assert_eq!(T::from_f64(8.0).log2().to_f64(), 3.0);
         let e = T::ONE.exp().to_f64();
         assert!((e - std::f64::consts::E).abs() < 3e-7, "{e}");
         assert!((T::from_f64(0.5).erf().to_f64() - 0.520_499_877_813_046_5).abs() < 1e-7);
-        assert!((T::from_f64(3.0).erfc().to_f64() / 2.209_049_699_858_544e-5 - 1.0).abs() < 1e-6);
+        assert!(
+            (T::from_f64(-9.0).gelu().to_f64() / -1.015_729_565_358_458e-18 - 1.0).abs() < 1e-6
+        );
+        assert!((T::from_f64(-2.0).silu().to_f64() / -0.238_405_844_044_234_55 - 1.0).abs() < 1e-6);
         assert_eq!(T::ZERO.sigmoid(), T::HALF);
     }
 

@@ -31,6 +31,7 @@ pub mod scan;
 pub mod scatter;
 pub mod softmax;
 pub mod sort;
+pub mod trig;
 
 // matrix products and image kernels
 pub mod conv;

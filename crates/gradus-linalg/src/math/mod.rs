@@ -6,17 +6,22 @@
 mod erf;
 mod erfinv;
 mod exp;
+mod gates;
 mod log;
 mod pow;
 mod tanh;
+mod trig;
 mod turn;
+mod wide;
 
 pub use erf::erf;
 pub use erfinv::erfinv;
 pub use exp::{exp, exp_m1};
+pub use gates::{gelu, gelu_tanh, sigmoid, silu};
 pub use log::{ln, ln_1p};
 pub use pow::powf;
-pub use tanh::{sigmoid, tanh};
+pub use tanh::tanh;
+pub use trig::{REACH, cos, cos_within, sin, sin_within};
 pub(crate) use turn::cos_sin_turn;
 
 #[cfg(test)]

@@ -1,31 +1,36 @@
 //! Cosines.
 
-use gradus_linalg::Float;
+use gradus_linalg::trig;
+use gradus_tensor::{Result, Tensor};
 
-use crate::ops::support::unary::{Function, Keeps, unary};
+use crate::ops::support::with_float;
 use crate::registry::templates::unary_spec;
 use crate::registry::{OpSpec, Values};
-use crate::{Result, Var};
+use crate::{Backward, Op, Outputs, Saves, Stats, Var, apply};
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Cos;
 
-impl Function for Cos {
-    const NAME: &'static str = "cos";
-    const KEEPS: Keeps = Keeps::Input;
-
-    #[inline(always)]
-    fn value<T: Float>(self, x: T) -> T {
-        x.cos()
+impl Op for Cos {
+    fn name(&self) -> &'static str {
+        "cos"
     }
 
-    #[inline(always)]
-    fn grad<T: Float>(self, grad_out: T, x: T) -> T {
-        -(grad_out * x.sin())
+    fn saves(&self) -> Saves {
+        Saves::inputs(&[0])
     }
 
-    fn grad_var(self, grad_out: &Var, x: &Var) -> Result<Var> {
-        grad_out.mul(&x.sin()?.neg()?)
+    fn forward(&self, inputs: &[&Tensor], _stats: &mut Stats) -> Result<Outputs> {
+        let x = inputs[0];
+        with_float!(x.dtype(), self.name(), T => {
+            let view = x.view::<T>()?;
+            Ok(Tensor::build(x.shape(), |dst: &mut [T]| trig::cos(dst, view))?.into())
+        })
+    }
+
+    fn backward(&self, ctx: &Backward<'_>, grad_out: &[Option<Var>]) -> Result<Vec<Option<Var>>> {
+        let (grad, x) = (ctx.grad(grad_out, 0)?, ctx.input(0)?);
+        Ok(vec![Some(grad.mul(&x.sin()?)?.neg()?)])
     }
 }
 
@@ -36,7 +41,7 @@ impl Var {
     /// Any; the result has the same.
     ///
     /// # Numerics
-    /// Exact range reduction at any size; 1 ULP. f32 or f64.
+    /// At most 0.53 ULP in f32, 1 in f64, with exact range reduction at any size.
     ///
     /// # Gradient
     /// `-grad_out · sin(x)`. Saves the input.
@@ -54,7 +59,7 @@ impl Var {
     ///
     /// As `torch.cos`.
     pub fn cos(&self) -> Result<Self> {
-        unary(Cos, self)
+        apply(Cos, &[self])
     }
 }
 

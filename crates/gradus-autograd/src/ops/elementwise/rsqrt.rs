@@ -36,7 +36,7 @@ impl Var {
     /// Any; the result has the same.
     ///
     /// # Numerics
-    /// Two roundings; ∞ at 0, NaN below. f32 or f64.
+    /// Two roundings, at most 1.5 ULP; ∞ at 0, NaN below. f32 or f64.
     ///
     /// # Gradient
     /// `-grad_out · y³ / 2`. A zero `grad_out` stays 0 where the derivative is infinite. Saves the output.

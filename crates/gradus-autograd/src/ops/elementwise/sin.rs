@@ -1,31 +1,36 @@
 //! Sines.
 
-use gradus_linalg::Float;
+use gradus_linalg::trig;
+use gradus_tensor::{Result, Tensor};
 
-use crate::ops::support::unary::{Function, Keeps, unary};
+use crate::ops::support::with_float;
 use crate::registry::templates::unary_spec;
 use crate::registry::{OpSpec, Values};
-use crate::{Result, Var};
+use crate::{Backward, Op, Outputs, Saves, Stats, Var, apply};
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Sin;
 
-impl Function for Sin {
-    const NAME: &'static str = "sin";
-    const KEEPS: Keeps = Keeps::Input;
-
-    #[inline(always)]
-    fn value<T: Float>(self, x: T) -> T {
-        x.sin()
+impl Op for Sin {
+    fn name(&self) -> &'static str {
+        "sin"
     }
 
-    #[inline(always)]
-    fn grad<T: Float>(self, grad_out: T, x: T) -> T {
-        grad_out * x.cos()
+    fn saves(&self) -> Saves {
+        Saves::inputs(&[0])
     }
 
-    fn grad_var(self, grad_out: &Var, x: &Var) -> Result<Var> {
-        grad_out.mul(&x.cos()?)
+    fn forward(&self, inputs: &[&Tensor], _stats: &mut Stats) -> Result<Outputs> {
+        let x = inputs[0];
+        with_float!(x.dtype(), self.name(), T => {
+            let view = x.view::<T>()?;
+            Ok(Tensor::build(x.shape(), |dst: &mut [T]| trig::sin(dst, view))?.into())
+        })
+    }
+
+    fn backward(&self, ctx: &Backward<'_>, grad_out: &[Option<Var>]) -> Result<Vec<Option<Var>>> {
+        let (grad, x) = (ctx.grad(grad_out, 0)?, ctx.input(0)?);
+        Ok(vec![Some(grad.mul(&x.cos()?)?)])
     }
 }
 
@@ -36,7 +41,7 @@ impl Var {
     /// Any; the result has the same.
     ///
     /// # Numerics
-    /// Exact range reduction at any size; 1 ULP. f32 or f64.
+    /// At most 0.53 ULP in f32, 1 in f64, with exact range reduction at any size.
     ///
     /// # Gradient
     /// `grad_out · cos(x)`. Saves the input.
@@ -54,7 +59,7 @@ impl Var {
     ///
     /// As `torch.sin`.
     pub fn sin(&self) -> Result<Self> {
-        unary(Sin, self)
+        apply(Sin, &[self])
     }
 }
 
