@@ -98,6 +98,39 @@ mod tests {
     use crate::ops::support::testing::*;
 
     #[test]
+    fn museum_49_half_precision_is_summed_as_f32() {
+        let ones = crate::Tensor::ones(100_000, crate::DType::F16).unwrap();
+        let half = crate::Var::constant(ones);
+        let refused = half.sum(&[], false);
+        assert!(
+            matches!(refused, Err(crate::Error::DType { .. })),
+            "{refused:?}"
+        );
+        let single = half.to_dtype(crate::DType::F32).unwrap();
+        assert_eq!(values(&single.sum(&[], false).unwrap()), [100_000.0]);
+        assert_eq!(values(&single.mean(&[], false).unwrap()), [1.0]);
+    }
+
+    #[test]
+    fn museum_50_the_sum_of_an_expanded_tensor_is_that_of_its_copy() {
+        let x = constant(&[0.1_f32, 0.2, 0.3], [3, 1])
+            .expand([3, 100_000])
+            .unwrap();
+        let copy = crate::Var::constant(x.tensor().deep_copy().unwrap());
+        for dims in [&[1][..], &[0], &[]] {
+            let (a, b) = (x.sum(dims, false).unwrap(), copy.sum(dims, false).unwrap());
+            gradus_testing::check_close("sum", &values(&a), &values(&b), 1e-7, 0.0);
+        }
+    }
+
+    #[test]
+    fn museum_51_a_symmetric_sum_is_zero() {
+        let n = 4_096_000;
+        let x: Vec<f32> = (0..n).map(|i| i as f32 - 2_048_000.0 + 0.5).collect();
+        assert_eq!(values(&constant(&x, n).sum(&[], false).unwrap()), [0.0]);
+    }
+
+    #[test]
     fn museum_40_sum_over_a_dim_of_a_transposed_matrix() {
         let x = constant(&[1.0_f64, 2.0, 3.0, 4.0, 5.0, 6.0], [2, 3])
             .transpose(0, 1)

@@ -25,6 +25,8 @@ pub(crate) mod recurrence;
 pub(crate) mod resample;
 pub(crate) mod rows;
 pub(crate) mod scan;
+pub(crate) mod scatter_cases;
+pub(crate) mod scatter_reduce;
 pub(crate) mod softmax;
 pub(crate) mod table;
 #[cfg(test)]

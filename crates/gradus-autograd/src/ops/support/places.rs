@@ -5,7 +5,7 @@
 
 use gradus_linalg::threads::{Rows, for_each_split};
 use gradus_linalg::{copy, scatter};
-use gradus_tensor::{DType, Error, Result, Shape, Tensor};
+use gradus_tensor::{DType, Error, Result, Shape, Tensor, broadcast_shapes};
 
 use super::{require_dtype, same_dtype, scalar_like, with_any, with_float};
 use crate::{Backward, Op, Outputs, Saves, Stats, Var, apply};
@@ -149,6 +149,36 @@ impl Places {
         })
     }
 
+    /// The places that several index tensors name together, one for each leading dim, broadcast to one shape; negative indices count
+    /// from the end. A bool tensor stands for the indices of its true elements, one for each of its dims.
+    pub(crate) fn indexed(op: &'static str, indices: &[Tensor], whole: &Shape) -> Result<Self> {
+        let mut each: Vec<Tensor> = Vec::new();
+        for index in indices {
+            if index.dtype() == DType::Bool {
+                each.extend(masked_indices(op, index, whole, each.len())?);
+            } else {
+                let size = whole.get(each.len()).copied();
+                let size = size.ok_or_else(|| too_many(op, whole, each.len() + 1))?;
+                each.push(wrapped(op, index, size)?);
+            }
+        }
+        let mut shape = Shape::SCALAR;
+        for index in &each {
+            shape = broadcast_shapes(op, &shape, index.shape())?;
+        }
+        let mut rows = vec![0_i64; shape.numel()];
+        for (index, &size) in each.iter().zip(whole.iter()) {
+            let wide: Vec<i64> = index.expand(shape)?.to_vec()?;
+            for (row, i) in rows.iter_mut().zip(wide) {
+                *row = *row * size as i64 + i;
+            }
+        }
+        let rest = &whole[each.len()..];
+        let picked = Shape::new(&[shape.dims(), rest].concat())?;
+        let rows = Tensor::from_slice(&rows, shape)?;
+        Self::numbered(&rows, rest.iter().product(), picked, whole)
+    }
+
     /// The elements that a view of the leading dims of `whole` shows; the other dims are kept whole.
     pub(crate) fn viewed(
         whole: &Shape,
@@ -163,6 +193,24 @@ impl Places {
         Self::numbered(&rows, back.iter().product(), picked, whole)
     }
 
+    /// The same places, each element a part of its own.
+    pub(crate) fn by_elements(&self) -> Result<Self> {
+        let (rows, width) = (self.rows()?, self.width);
+        let numbers = Tensor::build(self.picked, |dst: &mut [i64]| {
+            if width > 0 {
+                for (dst, &row) in dst.chunks_exact_mut(width).zip(rows) {
+                    let numbers = (row * width as i64)..;
+                    dst.iter_mut().zip(numbers).for_each(|(d, i)| *d = i);
+                }
+            }
+        })?;
+        Ok(Self {
+            rows: numbers,
+            width: 1,
+            ..self.clone()
+        })
+    }
+
     /// The shape of what is picked.
     pub(crate) fn picked(&self) -> &Shape {
         &self.picked
@@ -174,6 +222,9 @@ impl Places {
 
     /// The parts of `x`, which has the whole shape.
     pub(crate) fn take(&self, x: &Tensor) -> Result<Tensor> {
+        if !x.is_contiguous() && self.picked.numel() < x.numel() {
+            return self.take_strided(x);
+        }
         let (x, rows) = (x.contiguous()?, self.rows()?);
         with_any!(x.dtype(), T => {
             let from = x.as_slice::<T>()?;
@@ -181,8 +232,32 @@ impl Places {
         })
     }
 
+    /// Few parts of a strided tensor, which may be an expanded one of any size, without a copy of all of it.
+    fn take_strided(&self, x: &Tensor) -> Result<Tensor> {
+        let numbers = self.by_elements()?;
+        let (rows, shape, strides) = (numbers.rows()?, x.shape(), x.strides());
+        let start = x.layout().offset() as i64;
+        let offsets = Tensor::build([rows.len()], |dst: &mut [i64]| {
+            for_each_split((dst, rows), CHUNK, |_, (dst, rows)| {
+                for (d, &row) in dst.iter_mut().zip(rows) {
+                    let (mut rest, mut at) = (row as usize, start);
+                    for axis in (0..shape.rank()).rev() {
+                        at += (rest % shape[axis]) as i64 * strides[axis] as i64;
+                        rest /= shape[axis];
+                    }
+                    *d = at;
+                }
+            });
+        })?;
+        let offsets = offsets.as_slice::<i64>()?;
+        with_any!(x.dtype(), T => {
+            let from = x.view::<T>()?.data();
+            Tensor::build(self.picked, |dst: &mut [T]| scatter::take_rows(dst, from, offsets, 1))
+        })
+    }
+
     /// `x` with the parts of `src` written over it.
-    fn put(&self, x: &Tensor, src: &Tensor) -> Result<Tensor> {
+    pub(crate) fn put(&self, x: &Tensor, src: &Tensor) -> Result<Tensor> {
         let (src, rows) = (src.contiguous()?, self.rows()?);
         with_any!(x.dtype(), T => {
             let (view, from) = (x.view::<T>()?, src.as_slice::<T>()?);
@@ -282,6 +357,54 @@ fn fill_line(
     for (i, (d, &index)) in (0_i64..).zip(dst.iter_mut().zip(from)) {
         *d = base + own * i + index * stride;
     }
+}
+
+fn too_many(op: &'static str, whole: &Shape, dims: usize) -> Error {
+    Error::Rank {
+        op,
+        expected: dims,
+        got: *whole,
+    }
+}
+
+/// The indices of the true elements of a mask over the dims of `whole` from `from` on.
+fn masked_indices(
+    op: &'static str,
+    mask: &Tensor,
+    whole: &Shape,
+    from: usize,
+) -> Result<Vec<Tensor>> {
+    let rest = whole.get(from..from + mask.rank());
+    let rest = rest.ok_or_else(|| too_many(op, whole, from + mask.rank()))?;
+    if rest != mask.dims() {
+        return Err(Error::ShapeMismatch {
+            op,
+            lhs: *whole,
+            rhs: *mask.shape(),
+            rule: "a mask, right, has the size of the dims that it stands for",
+        });
+    }
+    if mask.rank() == 0 {
+        let expected = &[DType::I64];
+        let got = DType::Bool;
+        return Err(Error::DType { op, expected, got });
+    }
+    let numbers: Vec<i64> = true_numbers(mask)?.to_vec()?;
+    let column = |axis: usize| {
+        let behind: usize = rest[axis + 1..].iter().product();
+        let (behind, size) = (behind as i64, rest[axis] as i64);
+        let indices: Vec<i64> = numbers.iter().map(|n| n / behind % size).collect();
+        Tensor::from_slice(&indices, indices.len())
+    };
+    (0..rest.len()).map(column).collect()
+}
+
+/// The row-major numbers of the true elements of a mask: `(n,)`, i64.
+pub(crate) fn true_numbers(mask: &Tensor) -> Result<Tensor> {
+    let mask = mask.contiguous()?;
+    let all = (0_i64..).zip(mask.as_slice::<bool>()?);
+    let numbers: Vec<i64> = all.filter_map(|(i, &on)| on.then_some(i)).collect();
+    Tensor::from_slice(&numbers, numbers.len())
 }
 
 /// Refuses the first index that is negative or not below `len`.
