@@ -56,8 +56,10 @@ fn from_json(value: &Value) -> Option<Attr> {
             Some(whole) => Attr::Int(whole),
             None => Attr::Float(v.as_f64()?),
         },
+        // `null` in a list of sizes is PyTorch's `None`, "as it is", which is -1 with us.
         Value::Array(items) => {
-            let whole: Option<Vec<i64>> = items.iter().map(Value::as_i64).collect();
+            let size = |item: &Value| item.as_i64().or(item.is_null().then_some(-1));
+            let whole: Option<Vec<i64>> = items.iter().map(size).collect();
             match whole {
                 Some(whole) => Attr::Ints(whole),
                 None => Attr::Floats(items.iter().map(float).collect::<Option<_>>()?),
@@ -98,5 +100,6 @@ mod tests {
         assert_eq!(to_json(&Attr::Float(f64::NEG_INFINITY)), json!("-inf"));
         assert_eq!(from_json(&json!({})), None);
         assert_eq!(from_json(&json!([[1]])), None);
+        assert_eq!(from_json(&json!([null, 3])), Some(Attr::Ints(vec![-1, 3])));
     }
 }
