@@ -328,7 +328,9 @@ pub fn attention_backward<T: Float>(
     given: &Given<'_, T>,
     p: &Attention<'_, T>,
 ) {
-    [&mut *query, &mut *key, &mut *value].map(|dst| dst.fill(T::ZERO));
+    for dst in [&mut *query, &mut *key, &mut *value] {
+        dst.fill(T::ZERO);
+    }
     let product: Product<T> = if p.groups < FEW_GROUPS {
         gemm
     } else {

@@ -33,6 +33,15 @@ impl Philox {
         }
     }
 
+    /// The generator `n` streams on, with the same seed: for parts of a module.
+    #[must_use]
+    pub const fn substream(&self, n: u64) -> Self {
+        Self {
+            key: self.key,
+            stream: self.stream.wrapping_add(n),
+        }
+    }
+
     /// Four uniformly distributed words for `(step, index)`.
     #[inline(always)]
     pub const fn block(&self, step: u64, index: u64) -> [u32; 4] {

@@ -35,6 +35,7 @@ pub use support::pool::{
     MaxPool2dConfig, MaxPool3dConfig, MaxPoolConfig,
 };
 pub use support::scatter_reduce::ScatterReduce;
+pub use support::recurrent::RecurrentConfig;
 
 use crate::registry::Group;
 

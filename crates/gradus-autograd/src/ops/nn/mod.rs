@@ -29,6 +29,8 @@ mod feature_alpha_dropout;
 mod feature_dropout;
 mod grid_sample;
 mod group_norm;
+mod gru;
+mod gru_cell;
 mod instance_norm;
 mod interpolate;
 mod layer_norm;
@@ -37,6 +39,8 @@ mod log_softmax;
 mod lp_pool1d;
 mod lp_pool2d;
 mod lp_pool3d;
+mod lstm;
+mod lstm_cell;
 mod max_pool1d;
 mod max_pool1d_with_indices;
 mod max_pool2d;
@@ -46,6 +50,10 @@ mod max_pool3d_with_indices;
 mod normalize;
 mod pairwise_distance;
 mod rms_norm;
+mod rnn_relu;
+mod rnn_relu_cell;
+mod rnn_tanh;
+mod rnn_tanh_cell;
 mod scaled_dot_product_attention;
 mod softmax;
 mod softmin;
@@ -91,6 +99,8 @@ pub(crate) fn specs() -> Vec<OpSpec> {
         feature_dropout::spec(),
         grid_sample::spec(),
         group_norm::spec(),
+        gru::spec(),
+        gru_cell::spec(),
         instance_norm::spec(),
         interpolate::spec(),
         layer_norm::spec(),
@@ -99,6 +109,8 @@ pub(crate) fn specs() -> Vec<OpSpec> {
         lp_pool1d::spec(),
         lp_pool2d::spec(),
         lp_pool3d::spec(),
+        lstm::spec(),
+        lstm_cell::spec(),
         max_pool1d::spec(),
         max_pool1d_with_indices::spec(),
         max_pool2d::spec(),
@@ -108,6 +120,10 @@ pub(crate) fn specs() -> Vec<OpSpec> {
         normalize::spec(),
         pairwise_distance::spec(),
         rms_norm::spec(),
+        rnn_relu::spec(),
+        rnn_relu_cell::spec(),
+        rnn_tanh::spec(),
+        rnn_tanh_cell::spec(),
         scaled_dot_product_attention::spec(),
         softmax::spec(),
         softmin::spec(),

@@ -391,12 +391,11 @@ fn draw(d: &mut Draw) -> Result<Args> {
     let batch = d.shape(0..=2, 1..=2);
     let (queries, keys) = (d.range(1..=4), d.range(1..=4));
     let (width, value_width) = (d.range(1..=3), d.range(1..=2));
-    let (mut own, mut heads) = (batch.clone(), 1);
+    let mut own = batch.clone();
     let grouped = !batch.is_empty() && d.flag();
     if grouped {
-        heads = d.range(1..=2);
         let last = own.len() - 1;
-        own[last] *= heads;
+        own[last] *= d.range(1..=2);
     }
     let shared: Vec<usize> = match grouped {
         true => batch.clone(),

@@ -23,6 +23,8 @@ pub(crate) mod places;
 pub(crate) mod pool;
 pub(crate) mod recurrence;
 pub(crate) mod resample;
+pub(crate) mod recurrent;
+pub(crate) mod recurrent_spec;
 pub(crate) mod rows;
 pub(crate) mod scan;
 pub(crate) mod scatter_cases;
