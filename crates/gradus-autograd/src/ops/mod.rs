@@ -34,8 +34,8 @@ pub use support::pool::{
     AvgPool1dConfig, AvgPool2dConfig, AvgPool3dConfig, AvgPoolConfig, MaxPool1dConfig,
     MaxPool2dConfig, MaxPool3dConfig, MaxPoolConfig,
 };
-pub use support::scatter_reduce::ScatterReduce;
 pub use support::recurrent::RecurrentConfig;
+pub use support::scatter_reduce::ScatterReduce;
 
 use crate::registry::Group;
 
