@@ -35,6 +35,7 @@ pub mod trig;
 
 // matrix products and image kernels
 pub mod conv;
+pub mod decomp;
 pub mod gemm;
 pub mod grid_sample;
 pub mod im2col;

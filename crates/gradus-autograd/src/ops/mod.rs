@@ -17,6 +17,7 @@ mod shape;
 pub use elementwise::Rounding;
 pub(crate) use elementwise::add_assign;
 pub use gradus_linalg::grid_sample::{SampleMode, SamplePadding};
+pub use linalg::{QrMode, RankTolerance};
 pub use loss::{
     BceWithLogitsConfig, CrossEntropyConfig, CtcLossConfig, GaussianNllLossConfig, KlDivConfig,
     MultiMarginLossConfig, NllLossConfig, PoissonNllLossConfig, TripletMarginLossConfig,

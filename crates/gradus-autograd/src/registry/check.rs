@@ -208,7 +208,11 @@ impl<'a> Case<'a> {
     }
 
     fn call(&self, tensors: &[Var]) -> Result<Vec<Var>> {
-        (self.spec.call)(&self.args.with_tensors(tensors))
+        let args = self.args.with_tensors(tensors);
+        match self.spec.prepare {
+            Some(prepare) => (self.spec.call)(&prepare(&args)?),
+            None => (self.spec.call)(&args),
+        }
     }
 
     fn constants(tensors: &[Tensor]) -> Vec<Var> {
@@ -222,6 +226,13 @@ impl<'a> Case<'a> {
             all[at] = x.clone();
         }
         self.gauged(&self.call(&all)?)
+    }
+
+    /// Those of [`Case::differentiated`] that a gradient flows through.
+    fn with_gradient(&self, floats: &[Var]) -> Result<Vec<Var>> {
+        let mut outputs = self.differentiated(floats)?;
+        outputs.retain(Var::requires_grad);
+        Ok(outputs)
     }
 
     fn gauged(&self, outputs: &[Var]) -> Result<Vec<Var>> {
@@ -333,21 +344,21 @@ impl<'a> Case<'a> {
         let inputs = self.float_tensors();
         let leaves: Vec<Var> = inputs.iter().cloned().map(Var::leaf).collect();
         let outputs = self
-            .differentiated(&leaves)
+            .with_gradient(&leaves)
             .map_err(|e| format!("forward: {e}"))?;
         let grads = outputs
             .iter()
             .map(|out| weights(out.shape(), DType::F64))
             .collect::<Result<Vec<_>>>()
             .map_err(|e| e.to_string())?;
-        if outputs.iter().all(|out| !out.requires_grad()) {
+        if outputs.is_empty() {
             return Ok(());
         }
         let config = GradcheckConfig {
             tolerance: self.spec.class.tolerance().max(1e-7),
             ..GradcheckConfig::default()
         };
-        match gradgradcheck(|v| self.differentiated(v), &inputs, &grads, &config) {
+        match gradgradcheck(|v| self.with_gradient(v), &inputs, &grads, &config) {
             Ok(found) if found.passed() => {
                 report.max_error = report.max_error.max(found.max_error);
                 self.check_fused(&leaves, &outputs, &grads)

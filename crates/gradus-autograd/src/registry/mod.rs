@@ -15,7 +15,7 @@
 
 mod args;
 mod check;
-mod dense;
+pub(crate) mod dense;
 mod draw;
 mod fuzz;
 mod layouts;

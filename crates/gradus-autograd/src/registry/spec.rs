@@ -140,6 +140,7 @@ pub struct OpSpec {
     pub(super) property: Option<Property>,
     pub(super) sampler: Option<Sampler>,
     pub(super) gauge: Option<fn(&[Var]) -> Result<Vec<Var>>>,
+    pub(super) prepare: Option<fn(&Args) -> Result<Args>>,
 }
 
 impl OpSpec {
@@ -159,6 +160,7 @@ impl OpSpec {
             property: None,
             sampler: None,
             gauge: None,
+            prepare: None,
         }
     }
 
@@ -265,6 +267,13 @@ impl OpSpec {
     /// For outputs that are unique but for a sign or phase: what of them is differentiated.
     pub(crate) fn gauge(mut self, gauge: fn(&[Var]) -> Result<Vec<Var>>) -> Self {
         self.gauge = Some(gauge);
+        self
+    }
+
+    /// What the checks do to the inputs of a case before the call, for ops that take only some: such as symmetric matrices, which single
+    /// elements that differ would leave.
+    pub(crate) fn prepared(mut self, prepare: fn(&Args) -> Result<Args>) -> Self {
+        self.prepare = Some(prepare);
         self
     }
 

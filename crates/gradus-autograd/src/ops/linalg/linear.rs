@@ -6,6 +6,7 @@ use gradus_tensor::{Error, Result, Shape, Tensor};
 
 use super::matmul::rows;
 use crate::ops::support::{same_dtype, with_float};
+use crate::registry::{Args, Kind, OpSpec, one};
 use crate::{Backward, Op, Outputs, Saves, Stats, Var, apply};
 
 /// Inputs: x `(…, I)`, weight `(O, I)`, and maybe bias `(O,)`.
@@ -141,6 +142,39 @@ impl Var {
     }
 }
 
+/// Its registration.
+pub(super) fn spec() -> OpSpec {
+    OpSpec::new("linear", |a| {
+        let weight = a.var("weight")?;
+        Ok(one(a.var("x")?.linear(weight, a.opt_var("bias"))?))
+    })
+    .input("x", Kind::Float)
+    .input("weight", Kind::Float)
+    .optional("bias", Kind::Float)
+    .reference(|a| {
+        let (x, weight, bias) = (a.dense("x")?, a.dense("weight")?, a.opt_dense("bias")?);
+        Ok(vec![x.along(x.rank() - 1, |row| {
+            let output = |o: usize| {
+                let terms = row.iter().enumerate().map(|(i, x)| x * weight.at(&[o, i]));
+                terms.sum::<f64>() + bias.as_ref().map_or(0.0, |bias| bias.data[o])
+            };
+            (0..weight.dims[0]).map(output).collect()
+        })])
+    })
+    .draw(|d| {
+        let dims = d.some_shape();
+        let features = dims.last().copied().unwrap_or(1);
+        let outputs = d.range(1..=3);
+        let args = Args::new()
+            .with("x", d.reals(&dims)?)
+            .with("weight", d.reals(&[outputs, features])?);
+        Ok(match d.flag() {
+            true => args.with("bias", d.reals(&[outputs])?),
+            false => args,
+        })
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use crate::ops::support::testing::*;
@@ -148,14 +182,6 @@ mod tests {
 
     fn with_bias(v: &[Var]) -> Result<Var> {
         v[0].linear(&v[1], Some(&v[2]))
-    }
-
-    fn without(v: &[Var]) -> Result<Var> {
-        v[0].linear(&v[1], None)
-    }
-
-    fn inputs(x: &[usize]) -> [crate::Tensor; 3] {
-        [sampled(x, 1), sampled(&[4, 3], 2), sampled(&[4], 3)]
     }
 
     #[test]

@@ -207,21 +207,6 @@ fn reference(x: &Dense, y: &Dense) -> Dense {
 mod tests {
     use crate::ops::support::testing::*;
     use crate::{Error, Tensor, Var};
-    use gradus_testing::reference;
-
-    /// Operands of every form: matrices, batches that broadcast, vectors.
-    const FORMS: [(&[usize], &[usize]); 10] = [
-        (&[2, 3], &[3, 4]),
-        (&[2, 2, 3], &[2, 3, 2]),
-        (&[2, 1, 2, 3], &[3, 3, 2]),
-        (&[2, 2, 3], &[3, 2]),
-        (&[2, 3], &[2, 3, 2]),
-        (&[3], &[3]),
-        (&[2, 3], &[3]),
-        (&[3], &[3, 2]),
-        (&[2, 2, 3], &[3]),
-        (&[3], &[2, 3, 2]),
-    ];
 
     #[test]
     fn museum_46_dims_of_size_0() {
