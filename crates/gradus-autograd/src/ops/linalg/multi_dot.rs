@@ -74,7 +74,7 @@ impl Var {
             Self::clone(last)
         };
         let mut all = vec![row];
-        all.extend(middle.iter().map(|x| Self::clone(x)));
+        all.extend(middle.iter().copied().cloned());
         all.push(column);
         for x in &all {
             require_rank("multi_dot", x, 2)?;

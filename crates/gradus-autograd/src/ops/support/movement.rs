@@ -50,7 +50,7 @@ pub(crate) fn inferred(op: &'static str, numel: usize, dims: &[isize]) -> Result
     }
     if let Some(at) = open {
         let others = Shape::new(&known)?.numel();
-        if others == 0 || numel % others != 0 {
+        if others == 0 || !numel.is_multiple_of(others) {
             let expected = "sizes that leave a whole number for -1; the number of elements is";
             return Err(wrong(expected, numel as f64));
         }
