@@ -93,10 +93,10 @@ const TRUNC: Lean2 = Lean2 {
 
 /// The true quotient rounded down, from the exact remainder: `a / b` may have been rounded up to a whole number.
 fn floor_quotient(a: f64, b: f64) -> f64 {
-    let rest = libm::fmod(a, b);
-    if b == 0.0 || rest.is_nan() {
+    if b == 0.0 {
         return a / b;
     }
+    let rest = libm::fmod(a, b);
     let exact = (a - rest) / b;
     let below = if rest != 0.0 && (b < 0.0) != (rest < 0.0) {
         exact - 1.0
@@ -148,7 +148,8 @@ impl Var {
     /// Any two that broadcast; the result has the broadcast shape.
     ///
     /// # Numerics
-    /// As if the true quotient were rounded; IEEE 754 for division by 0. f32 or f64, both operands alike.
+    /// As if the true quotient were rounded; IEEE 754 for division by 0; rounded down, a quotient of infinity is NaN, as in
+    /// Python. f32 or f64, both operands alike.
     ///
     /// # Gradient
     /// 0 for both, also at the steps. Saves both.
