@@ -137,6 +137,8 @@ def is_tensor_list(value):
 def named(info, ours, sample):
     """The sample's arguments under our names."""
     given = [sample.input, *sample.args]
+    if len(ours["inputs"]) == 1 and ours["lists"] and all(isinstance(value, torch.Tensor) for value in given):
+        given = [given]  # f(a, b, c) for f([a, b, c])
     order = [*ours["inputs"], *ours["attrs"]]
     rename = {**RENAMED["*"], **RENAMED.get(ours["op"], {})}
 

@@ -20,19 +20,23 @@ pub fn add_through<T: Float>(dst: &mut [T], layout: &Layout, src: View<'_, T>) {
     let (to_step, from_step) = (step(layout.strides()), step(src.strides()));
     let (mut to, mut from) = (layout.offset() as isize, src.offset() as isize);
     let mut index = [0; MAX_RANK];
+    // The stride of a dim of size 1 may be any number: it is not walked along.
+    let along = |strides: &[isize], axis: usize| if outer[axis] > 1 { strides[axis] } else { 0 };
     for _ in 0..outer.iter().product() {
         for i in 0..inner as isize {
             dst[(to + i * to_step) as usize] += src.data()[(from + i * from_step) as usize];
         }
         for axis in (0..outer.len()).rev() {
             index[axis] += 1;
-            to += layout.strides()[axis];
-            from += src.strides()[axis];
+            let (to_stride, from_stride) =
+                (along(layout.strides(), axis), along(src.strides(), axis));
+            to += to_stride;
+            from += from_stride;
             if index[axis] < outer[axis] {
                 break;
             }
-            to -= layout.strides()[axis] * outer[axis] as isize;
-            from -= src.strides()[axis] * outer[axis] as isize;
+            to -= to_stride * outer[axis] as isize;
+            from -= from_stride * outer[axis] as isize;
             index[axis] = 0;
         }
     }
@@ -51,5 +55,18 @@ mod tests {
         let mut dst = [9.0; 6];
         add_through(&mut dst, &layout, view);
         assert_eq!(dst, [0.0, 1.0, 5.0, 9.0, 6.0, 0.0]);
+    }
+
+    #[test]
+    fn the_stride_of_a_dim_of_size_1_is_not_walked() {
+        let shape = Shape::new(&[1, 1, 2]).unwrap();
+        let layout = Layout::strided(shape, &[isize::MAX, isize::MAX, 1], 0).unwrap();
+        let mut dst = [9.0; 2];
+        add_through(
+            &mut dst,
+            &layout,
+            View::contiguous(&[1.0, 2.0], shape).unwrap(),
+        );
+        assert_eq!(dst, [1.0, 2.0]);
     }
 }
