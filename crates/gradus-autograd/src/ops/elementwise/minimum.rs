@@ -99,4 +99,11 @@ mod tests {
             [0.5, 0.0]
         );
     }
+
+    #[test]
+    fn museum_54_nan_wins_on_either_side() {
+        let (nan, one) = (constant(&[f64::NAN], 1), constant(&[1.0_f64], 1));
+        assert!(values(&nan.minimum(&one).unwrap())[0].is_nan());
+        assert!(values(&one.minimum(&nan).unwrap())[0].is_nan());
+    }
 }

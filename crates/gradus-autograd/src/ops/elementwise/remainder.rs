@@ -47,3 +47,22 @@ pub(super) fn spec() -> OpSpec {
     .kinked()
     .draw(draw_parts)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::ops::support::testing::*;
+
+    #[test]
+    fn museum_45_operands_are_broadcast_and_the_sign_is_the_divisors() {
+        let x = constant(&[7.5_f64, -7.5], [2, 1]);
+        let y = constant(&[2.0_f64, -2.0, 8.0], 3);
+        let rest = x.remainder(&y).unwrap();
+        assert_eq!(rest.dims(), [2, 3]);
+        assert_eq!(values(&rest), [1.5, -0.5, 7.5, 0.5, -1.5, 0.5]);
+        let mask = x.logical_and(&constant(&[1_i64, 0, 1], 3)).unwrap();
+        assert_eq!(
+            mask.to_vec::<bool>().unwrap(),
+            [true, false, true, true, false, true]
+        );
+    }
+}
