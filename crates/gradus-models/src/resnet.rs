@@ -216,6 +216,7 @@ fn conv(
             fan: Fan::Out,
             gain: Gain::Relu,
         }),
+        ..Conv2dLayerConfig::default()
     };
     Conv2d::new(scope, inputs, outputs, [kernel; 2], &config)
 }

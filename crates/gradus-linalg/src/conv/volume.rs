@@ -11,8 +11,8 @@ use crate::float::Float;
 use crate::scratch::with_scratch;
 use crate::threads::for_each_chunk_mut;
 
-/// Elements of the planes that a slab gathers: 8 MiB of f32.
-const PLANES: usize = 1 << 21;
+/// Elements of the planes that a slab gathers: 8 MiB of f32; few in tests, so that small volumes have several slabs.
+const PLANES: usize = if cfg!(test) { 64 } else { 1 << 21 };
 
 /// Shapes and parameters of a convolution over `[depth, height, width]`; see [`Conv2d`]. One of images has depth 1 and kernel depth 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -272,6 +272,104 @@ pub fn conv3d_grad_weight<T: Float>(dst: &mut [T], grad_out: &[T], x: &[T], conv
                     *d += p;
                 }
             });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gradus_random::Rng;
+
+    use super::*;
+
+    fn numbers(n: usize, stream: u64) -> Vec<f64> {
+        let mut rng = Rng::new(7, stream, 0);
+        (0..n).map(|_| rng.range(-2.0, 2.0)).collect()
+    }
+
+    const CONV: Conv3d = Conv3d {
+        batch: 2,
+        c_in: 4,
+        c_out: 6,
+        groups: 2,
+        input: [7, 4, 5],
+        kernel: [3, 2, 3],
+        stride: [2, 1, 2],
+        padding: [[1, 2], [1, 0], [1, 1]],
+        dilation: [2, 1, 1],
+    };
+
+    /// By the definition: what each output reads, with the weight that it is multiplied by.
+    fn each(conv: &Conv3d, mut f: impl FnMut(usize, usize, usize)) {
+        let out = conv.output().unwrap();
+        let (ci, co) = (conv.c_in / conv.groups, conv.c_out / conv.groups);
+        let unfold = |mut i: usize, dims: &[usize]| {
+            let mut at = vec![0; dims.len()];
+            for (a, &dim) in at.iter_mut().zip(dims).rev() {
+                (*a, i) = (i % dim, i / dim);
+            }
+            at
+        };
+        let (o, k) = (
+            [conv.batch, conv.c_out, out[0], out[1], out[2]],
+            [ci, conv.kernel[0], conv.kernel[1], conv.kernel[2]],
+        );
+        for i in 0..o.iter().product() {
+            let at = unfold(i, &o);
+            for w in 0..k.iter().product() {
+                let tap = unfold(w, &k);
+                let mut x = at[0] * conv.c_in + at[1] / co * ci + tap[0];
+                let inside = (0..3).all(|d| {
+                    let place = at[2 + d] * conv.stride[d] + tap[1 + d] * conv.dilation[d];
+                    let place = place.wrapping_sub(conv.padding[d][0]);
+                    x = x.wrapping_mul(conv.input[d]).wrapping_add(place);
+                    place < conv.input[d]
+                });
+                if inside {
+                    f(i, x, at[1] * k.iter().product::<usize>() + w);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn museum_32_all_three_kernels_over_several_slabs_match_the_definition() {
+        let wider = Conv3d {
+            kernel: [1, 2, 3],
+            groups: 1,
+            ..CONV
+        };
+        for conv in [CONV, wider] {
+            let out: usize = conv.output().unwrap().iter().product();
+            let sides: usize = conv.input.iter().product();
+            let taps: usize = conv.kernel.iter().product();
+            let x = numbers(conv.batch * conv.c_in * sides, 1);
+            let weight = numbers(conv.c_out * conv.c_in / conv.groups * taps, 2);
+            let bias = numbers(conv.c_out, 3);
+            let grad = numbers(conv.batch * conv.c_out * out, 4);
+            let mut y: Vec<f64> = (0..grad.len())
+                .map(|i| bias[i / out % conv.c_out])
+                .collect();
+            let (mut grad_x, mut grad_w) = (vec![0.0; x.len()], vec![0.0; weight.len()]);
+            each(&conv, |o, i, w| {
+                y[o] += x[i] * weight[w];
+                grad_x[i] += grad[o] * weight[w];
+                grad_w[w] += grad[o] * x[i];
+            });
+            let check = |got: &[f64], want: &[f64]| {
+                for (got, want) in got.iter().zip(want) {
+                    assert!((got - want).abs() < 1e-11, "{got} {want}");
+                }
+            };
+            let mut got = vec![f64::NAN; y.len()];
+            conv3d(&mut got, &x, &weight, Some(&bias), &conv);
+            check(&got, &y);
+            let mut got = vec![f64::NAN; x.len()];
+            conv3d_grad_input(&mut got, &grad, &weight, &conv);
+            check(&got, &grad_x);
+            let mut got = vec![f64::NAN; weight.len()];
+            conv3d_grad_weight(&mut got, &grad, &x, &conv);
+            check(&got, &grad_w);
         }
     }
 }

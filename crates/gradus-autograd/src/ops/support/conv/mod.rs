@@ -230,6 +230,43 @@ pub(crate) fn convolve<const D: usize>(
     }
 }
 
+/// Whether there are kernels for so many sides.
+pub(crate) const fn one_to_three(sides: usize) -> bool {
+    sides >= 1 && sides <= 3
+}
+
+impl Var {
+    /// [`Var::conv1d`], [`Var::conv2d`] or [`Var::conv3d`], for code over any number of sides `D` from 1 to 3.
+    ///
+    /// # Errors
+    /// As [`Var::conv2d`].
+    pub fn conv_nd<const D: usize>(
+        &self,
+        weight: &Self,
+        bias: Option<&Self>,
+        config: &ConvConfig<D>,
+    ) -> Result<Self> {
+        const { assert!(one_to_three(D), "convolutions have 1 to 3 sides") }
+        let op = ["conv1d", "conv2d", "conv3d"][D - 1];
+        convolve(op, self, weight, bias, config)
+    }
+
+    /// [`Var::conv_transpose1d`], [`Var::conv_transpose2d`] or [`Var::conv_transpose3d`], for code over any number of sides `D`.
+    ///
+    /// # Errors
+    /// As [`Var::conv_transpose2d`].
+    pub fn conv_transpose_nd<const D: usize>(
+        &self,
+        weight: &Self,
+        bias: Option<&Self>,
+        config: &ConvTransposeConfig<D>,
+    ) -> Result<Self> {
+        const { assert!(one_to_three(D), "convolutions have 1 to 3 sides") }
+        let op = ["conv_transpose1d", "conv_transpose2d", "conv_transpose3d"][D - 1];
+        convolve_transposed(op, self, weight, bias, config)
+    }
+}
+
 /// A tensor of `(N, C, L)` as `(N, C, 1, L)`; others as they are.
 fn as_images(x: &Tensor, sides: usize) -> Result<Tensor> {
     if sides == 1 {

@@ -1,6 +1,7 @@
 //! What poolings of all ranks share: options, sizes and their checks.
 
 mod op;
+mod sides;
 pub(crate) mod spec;
 
 use std::sync::Arc;
