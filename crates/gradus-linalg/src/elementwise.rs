@@ -131,6 +131,11 @@ pub fn update3<T: Element, A: Element, B: Element, C: Element>(
     });
 }
 
+/// A function of a run of `dst` and two operands.
+type Kernel2<'k, T, A, B> = &'k (dyn Fn(&mut [T], &[A], &[B]) + Sync);
+/// A function of a run of `dst` and three operands.
+type Kernel3<'k, T, A, B, C> = &'k (dyn Fn(&mut [T], &[A], &[B], &[C]) + Sync);
+
 /// Calls `kernel` on runs of `dst` and `a`.
 ///
 /// This and its siblings are compiled once for each combination of element types, and not for each function: a call
@@ -158,7 +163,7 @@ fn run2<T: Element, A: Element, B: Element>(
     dst: &mut [T],
     a: View<'_, A>,
     b: View<'_, B>,
-    kernel: &(dyn Fn(&mut [T], &[A], &[B]) + Sync),
+    kernel: Kernel2<'_, T, A, B>,
 ) {
     debug_assert_eq!(dst.len(), a.shape().numel());
     debug_assert_eq!(dst.len(), b.shape().numel());
@@ -182,7 +187,7 @@ fn run3<T: Element, A: Element, B: Element, C: Element>(
     a: View<'_, A>,
     b: View<'_, B>,
     c: View<'_, C>,
-    kernel: &(dyn Fn(&mut [T], &[A], &[B], &[C]) + Sync),
+    kernel: Kernel3<'_, T, A, B, C>,
 ) {
     debug_assert_eq!(dst.len(), a.shape().numel());
     debug_assert_eq!(dst.len(), b.shape().numel());

@@ -35,7 +35,7 @@ impl Function for Hardswish {
         let inner = grad_out.mul(&x.mul_scalar(1.0 / 3.0)?.add_scalar(0.5)?)?;
         let above = mask(x.tensor(), [0.0; 3], |x, _| x >= 3.0)?;
         passed(&grad_out.where_(&above, &inner)?, x, [0.0; 3], |x, _| {
-            !(x <= -3.0)
+            x > -3.0 || x.is_nan()
         })
     }
 }

@@ -30,6 +30,10 @@ pub(super) fn spec() -> OpSpec {
     OpSpec::new("isfinite", |a| Ok(plain(a.var("x")?.isfinite()?)))
         .input("x", Kind::Any)
         .not_differentiable()
-        .reference(|a| Ok(vec![a.dense("x")?.map(|x| f64::from(x - x == 0.0))]))
+        .reference(|a| {
+            Ok(vec![a.dense("x")?.map(|x| {
+                f64::from(x > f64::NEG_INFINITY && x < f64::INFINITY)
+            })])
+        })
         .draw(draw_number)
 }

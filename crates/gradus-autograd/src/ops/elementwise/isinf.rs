@@ -30,10 +30,6 @@ pub(super) fn spec() -> OpSpec {
     OpSpec::new("isinf", |a| Ok(plain(a.var("x")?.isinf()?)))
         .input("x", Kind::Any)
         .not_differentiable()
-        .reference(|a| {
-            Ok(vec![a.dense("x")?.map(|x| {
-                f64::from(x == f64::INFINITY || x == f64::NEG_INFINITY)
-            })])
-        })
+        .reference(|a| Ok(vec![a.dense("x")?.map(|x| f64::from(x.abs() > f64::MAX))]))
         .draw(draw_number)
 }

@@ -12,7 +12,9 @@ const LIMIT: Lean = Lean {
     value: |x, [threshold, value, _]| if x <= threshold { value } else { x },
     keeps: Some(Keeps::Input),
     grad: |grad, x, attrs| {
-        let kept = mask(x.tensor(), attrs, |x, [threshold, ..]| !(x <= threshold))?;
+        let kept = mask(x.tensor(), attrs, |x, [threshold, ..]| {
+            x > threshold || x.is_nan()
+        })?;
         grad.where_(&kept, &scalar_like(grad, 0.0)?)
     },
 };

@@ -79,9 +79,7 @@ pub(crate) fn logic(
     let (a, b) = (a.to_dtype(DType::Bool)?, b.to_dtype(DType::Bool)?);
     let a = a.view::<bool>()?.broadcast(op, &shape)?;
     let b = b.view::<bool>()?.broadcast(op, &shape)?;
-    Tensor::build(shape, |dst: &mut [bool]| {
-        elementwise::map2(dst, a, b, move |a, b| f(a, b))
-    })
+    Tensor::build(shape, |dst: &mut [bool]| elementwise::map2(dst, a, b, f))
 }
 
 /// Where a mask is false.
