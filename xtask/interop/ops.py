@@ -71,7 +71,7 @@ MAP = {
 
 # PyTorch's parameter -> ours, where the names differ.
 RENAMED = {
-    "svd": {},
+    "norm": {"ord": "p"},
     "*": {
         "self": "x",
         "input": "x",
@@ -181,8 +181,14 @@ def named(info, ours, sample):
         free = [name for name in ours["inputs"] if name not in best[1]]
         if (isinstance(value, torch.Tensor) or is_tensor_list(value)) and free:
             best[1][free[0]] = value
+        elif key in ("out_int32", "as_tuple") and value is False:
+            continue  # what we do, too
+        elif key == "unbiased" and "correction" in ours["attrs"]:
+            best[1]["correction"] = int(value)
         else:
             raise Outside(key)
+    if isinstance(best[1].get("dim"), bool):  # the overload var(x, unbiased)
+        best[1]["correction"] = int(best[1].pop("dim"))
     return best[1]
 
 

@@ -35,6 +35,10 @@ impl Places {
         whole: &Shape,
     ) -> Result<Self> {
         require_dtype(op, index, &[DType::I64])?;
+        if index.numel() == 0 {
+            // Nothing is picked, whatever the shape, as in PyTorch.
+            return Self::numbered(index, 1, *index.shape(), whole);
+        }
         let fits = index.rank() == whole.rank()
             && (0..whole.rank()).all(|a| a == axis || index.dims()[a] <= whole[a]);
         if !fits {

@@ -26,6 +26,11 @@ pub(crate) fn scattered(
     let (x, axis) = as_lanes(op, x, dim)?;
     let index = at_least_vector(index)?;
     let places = Places::along(op, axis, &index, x.shape())?;
+    if index.numel() == 0 {
+        let all = src.reshape([src.numel()])?;
+        let src = all.narrow(0, 0, 0)?.reshape(index.shape())?;
+        return Ok(Scattered { x, src, places });
+    }
     let mut src = if src.rank() == 0 {
         src.reshape([1])?
     } else {
