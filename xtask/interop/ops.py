@@ -89,6 +89,11 @@ RENAMED = {
     },
 }
 
+# Parameters of functions that choose another one by `return_indices`, and so show none.
+SIGNATURES = {
+    f"nn.functional.adaptive_max_pool{n}d": [["input", "output_size", "return_indices"]] for n in (1, 2, 3)
+}
+
 # Outputs that are unique and compared; the others differ in sign or choice.
 OUTPUTS = {"svd": [1], "eigh": [0], "mode": [0], "median_dim": [0], "kthvalue": [0], "lstsq": [0]}
 
@@ -156,7 +161,7 @@ def named(info, ours, sample):
         return name if name in order else rename.get(name, name)
 
     best = None
-    for order_of, names in enumerate(schemas(info)):
+    for order_of, names in enumerate([*schemas(info), *SIGNATURES.get(info.name, [])]):
         names = [our_name(name) for name in names]
         if len(given) > len(names) or any(our_name(key) not in names for key in sample.kwargs):
             continue
@@ -175,6 +180,11 @@ def named(info, ours, sample):
         best[2].clear()
     if best[1].get("dropout_p"):
         raise Outside("random")
+    size = best[1].get("output_size")
+    if isinstance(size, (list, tuple)) and None in size:
+        # None keeps a side; we want it said.
+        sides = sample.input.shape[-len(size) :]
+        best[1]["output_size"] = [side if wanted is None else wanted for side, wanted in zip(sides, size)]
     for key in best[2]:
         value = best[1].pop(key)
         # A tensor under a name that we do not know takes our next free input.

@@ -18,7 +18,7 @@ pub enum SampleMode {
     Bilinear,
     /// The nearest; of two equally near ones the even.
     Nearest,
-    /// The 16 around it, by cubic convolution with a = -0.75; images only.
+    /// The 16 (64) around it, by cubic convolution with a = -0.75.
     Bicubic,
 }
 

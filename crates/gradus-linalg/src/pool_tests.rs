@@ -192,7 +192,8 @@ fn averages_match_the_reference_and_their_gradients_are_adjoint() {
             let grad = numbers(out.len());
             let (mut expected_grad, mut got_grad) = (vec![0.0; x.len()], vec![f64::NAN; x.len()]);
             for plane in 0..PLANES {
-                let windows = reference(&p).means(count_include_pad, divisor_override);
+                let windows = reference(&p)
+                    .means(count_include_pad, divisor_override.map(|d: i64| d as usize));
                 for (w, (cells, count)) in windows.into_iter().enumerate() {
                     let i = plane * oh * ow + w;
                     let mean: f64 = cells.iter().map(|c| x[plane * size + c]).sum::<f64>() / count;

@@ -31,6 +31,7 @@ pub use support::conv::{
     Conv1dConfig, Conv2dConfig, Conv3dConfig, ConvConfig, ConvPadding, ConvTransposeConfig,
 };
 pub use support::loss::Reduction;
+pub use support::pool::unpool::MaxUnpoolConfig;
 pub use support::pool::{
     AvgPool1dConfig, AvgPool2dConfig, AvgPool3dConfig, AvgPoolConfig, MaxPool1dConfig,
     MaxPool2dConfig, MaxPool3dConfig, MaxPoolConfig,

@@ -7,7 +7,7 @@ use gradus_linalg::grid_sample::{
 use gradus_tensor::{Error, Result, Shape, Tensor};
 
 use crate::ops::support::conv::{lifted, require_positive};
-use crate::ops::support::{require, same_dtype, with_float};
+use crate::ops::support::{same_dtype, with_float};
 use crate::registry::{Args, AttrType, Dense, Draw, Kind, OpSpec, Values, one};
 use crate::{Backward, Op, Outputs, Saves, Stats, Var, apply};
 
@@ -114,8 +114,6 @@ fn geometry(x: &Shape, grid: &Shape, config: &GridSampleConfig) -> Result<(Geome
         ));
     }
     require_positive(NAME, "input side", &x[2..])?;
-    let fits = sides == 2 || config.mode != SampleMode::Bicubic;
-    require(fits, NAME, "mode", "of two sides, for bicubic", 3.0)?;
     let geometry = Geometry {
         batch: x[0],
         channels: x[1],
@@ -146,7 +144,7 @@ impl Var {
     /// border, and with the nearest element. Fused: once only. Saves both.
     ///
     /// # Errors
-    /// [`Error::Rank`]; [`Error::ShapeMismatch`]; [`Error::Argument`] if a side is 0 or volumes are to be read bicubically;
+    /// [`Error::Rank`]; [`Error::ShapeMismatch`]; [`Error::Argument`] if a side is 0;
     /// [`Error::DTypeMismatch`]; [`Error::DType`] if not f32 or f64.
     ///
     /// # Example
@@ -291,8 +289,7 @@ fn smooth(at: f64, n: usize, align_corners: bool) -> bool {
 fn draw(d: &mut Draw) -> Result<Args> {
     let dims = d.shape(4..=5, 1..=3);
     let sides = dims.len() - 2;
-    let modes = ["bilinear", "nearest", "bicubic"];
-    let mode = d.pick(&modes[..if sides == 2 { 3 } else { 2 }]);
+    let mode = d.pick(&["bilinear", "nearest", "bicubic"]);
     let padding = d.pick(&["zeros", "border", "reflection"]);
     let align_corners = d.flag();
     let mut places = vec![dims[0]];
@@ -322,7 +319,6 @@ mod tests {
     use super::GridSampleConfig;
     use crate::ops::support::testing::*;
     use crate::{Error, Var};
-    use gradus_linalg::grid_sample::SampleMode;
 
     #[test]
     fn places_that_are_no_numbers_give_zeros_and_gradients_of_0() {
@@ -349,12 +345,6 @@ mod tests {
             let got = v(x).grid_sample(&v(grid), &plain);
             assert!(matches!(got, Err(Error::ShapeMismatch { .. })), "{got:?}");
         }
-        let cubic = GridSampleConfig {
-            mode: SampleMode::Bicubic,
-            ..plain
-        };
-        let got = v(&[1, 1, 2, 2, 2]).grid_sample(&v(&[1, 1, 1, 1, 3]), &cubic);
-        assert!(matches!(got, Err(Error::Argument { .. })), "{got:?}");
         let got = v(&[1, 1, 0, 2]).grid_sample(&v(&[1, 1, 1, 2]), &plain);
         assert!(matches!(got, Err(Error::Argument { .. })), "{got:?}");
     }

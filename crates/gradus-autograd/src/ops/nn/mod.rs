@@ -47,6 +47,9 @@ mod max_pool2d;
 mod max_pool2d_with_indices;
 mod max_pool3d;
 mod max_pool3d_with_indices;
+mod max_unpool1d;
+mod max_unpool2d;
+mod max_unpool3d;
 mod normalize;
 mod pairwise_distance;
 mod rms_norm;
@@ -117,6 +120,9 @@ pub(crate) fn specs() -> Vec<OpSpec> {
         max_pool2d_with_indices::spec(),
         max_pool3d::spec(),
         max_pool3d_with_indices::spec(),
+        max_unpool1d::spec(),
+        max_unpool2d::spec(),
+        max_unpool3d::spec(),
         normalize::spec(),
         pairwise_distance::spec(),
         rms_norm::spec(),

@@ -3,6 +3,7 @@
 mod op;
 mod sides;
 pub(crate) mod spec;
+pub(crate) mod unpool;
 
 use std::sync::Arc;
 

@@ -1,0 +1,38 @@
+//! Maxima put back to where they stood in a volume.
+
+use gradus_tensor::{Result, Tensor};
+
+use crate::Var;
+use crate::ops::support::pool::unpool::{MaxUnpoolConfig, max_unpool, unpool_spec};
+use crate::registry::OpSpec;
+
+impl Var {
+    /// The values of [`Var::max_pool3d_with_indices`] put back to where they stood; zeros elsewhere.
+    ///
+    /// # Shapes
+    /// `(N, C, D, H, W)`, or `(C, D, H, W)`; sides as [`Var::max_unpool2d`].
+    ///
+    /// # Numerics
+    /// As [`Var::max_unpool2d`].
+    ///
+    /// # Gradient
+    /// As that of [`Var::max_unpool2d`].
+    ///
+    /// # Errors
+    /// As [`Var::max_unpool2d`].
+    ///
+    /// As `torch.nn.functional.max_unpool3d`.
+    pub fn max_unpool3d(
+        &self,
+        indices: &Tensor,
+        kernel_size: [usize; 3],
+        config: &MaxUnpoolConfig<3>,
+    ) -> Result<Self> {
+        max_unpool("max_unpool3d", self, indices, kernel_size, config)
+    }
+}
+
+/// Its registration.
+pub(super) fn spec() -> OpSpec {
+    unpool_spec::<3>("max_unpool3d")
+}
