@@ -72,6 +72,7 @@ MAP = {
 # PyTorch's parameter -> ours, where the names differ.
 RENAMED = {
     "norm": {"ord": "p"},
+    "searchsorted": {"sorted_sequence": "x", "self": "input"},
     "*": {
         "self": "x",
         "input": "x",
