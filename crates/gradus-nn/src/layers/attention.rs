@@ -209,7 +209,11 @@ impl MultiheadAttention {
         };
         let (heads, weights) = if masks.need_weights {
             let weights = weights_of(&query, &key, mask.as_ref(), config.is_causal)?;
-            let dropped = weights.dropout(config.dropout_p, &config.philox, config.step)?;
+            let dropped = if config.dropout_p > 0.0 {
+                weights.dropout(config.dropout_p, &config.philox, config.step)?
+            } else {
+                weights
+            };
             let shown = if masks.average_attn_weights {
                 dropped.mean(&[1], false)?
             } else {

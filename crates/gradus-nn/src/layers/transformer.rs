@@ -544,14 +544,15 @@ impl Transformer {
     /// # Errors
     /// [`gradus_autograd::Error::OutOfMemory`].
     pub fn square_subsequent_mask(len: usize) -> Result<Var> {
-        let at = |i: usize| {
-            if i % len > i / len {
-                f32::NEG_INFINITY
-            } else {
-                0.0
+        let mask = Tensor::build([len, len], |dst: &mut [f32]| {
+            for (i, x) in dst.iter_mut().enumerate() {
+                *x = if i % len > i / len {
+                    f32::NEG_INFINITY
+                } else {
+                    0.0
+                };
             }
-        };
-        let mask: Vec<f32> = (0..len * len).map(at).collect();
-        Tensor::from_slice(&mask, [len, len]).map(Var::constant)
+        })?;
+        Ok(Var::constant(mask))
     }
 }

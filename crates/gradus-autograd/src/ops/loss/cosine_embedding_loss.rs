@@ -106,7 +106,7 @@ pub(super) fn spec() -> OpSpec {
         let each = Dense::from_fn(&target.dims.clone(), |row| {
             let at = |m: &Dense, i: usize| m.at(&[row, &[i]].concat());
             let dot = |a: &Dense, b: &Dense| (0..width).map(|i| at(a, i) * at(b, i)).sum::<f64>();
-            let cos = dot(&x, &y) / (dot(&x, &x) * dot(&y, &y)).sqrt();
+            let cos = dot(&x, &y) / ((dot(&x, &x) + EPS) * (dot(&y, &y) + EPS)).sqrt();
             match target.at(row) {
                 1.0 => 1.0 - cos,
                 -1.0 => (cos - margin).max(0.0),

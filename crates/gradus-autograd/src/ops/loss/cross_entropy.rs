@@ -351,8 +351,8 @@ pub(super) fn spec() -> OpSpec {
     .attr("label_smoothing", AttrType::Float, 0.0)
     .reference(naive)
     .draw(|d| {
-        let mut args = draw_classes(d)?.attr("label_smoothing", d.pick(&[0.0, 0.3, 1.0]));
-        if d.flag() {
+        let mut args = draw_classes(d)?.attr("label_smoothing", d.pick(&[0.0, 0.3, 0.6, 1.0]));
+        if d.below(4) == 3 {
             let dims = args.var("x")?.dims().to_vec();
             args = args.attr("ignore_index", -100);
             args = args.with("target", d.floats(&dims, Values::UNIT)?);

@@ -203,6 +203,29 @@ mod tests {
     }
 
     #[test]
+    fn museum_25_ignored_rows_cost_0_also_inside_the_classes() {
+        let x = leaf(&[1.0, 2.0, 3.0, 4.0, 6.0, 5.0], [3, 2]);
+        for ignore_index in [-100, 1] {
+            let config = NllLossConfig {
+                weight: Some(tensor(&[3.0, 100.0], 2)),
+                ignore_index,
+                reduction: Reduction::None,
+            };
+            let targets = tensor(&[0, ignore_index, ignore_index], 3);
+            let y = x.nll_loss(&targets, &config).unwrap();
+            assert_eq!(values(&y), [-3.0, 0.0, 0.0]);
+            let grads = y.backward_with(&constant(&[1.0; 3], 3)).unwrap();
+            let grad = grads.get_var(&x).unwrap().to_vec::<f64>().unwrap();
+            assert_eq!(grad, [-3.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
+            let mean = NllLossConfig {
+                reduction: Reduction::Mean,
+                ..config
+            };
+            assert_eq!(values(&x.nll_loss(&targets, &mean).unwrap()), [-1.0]);
+        }
+    }
+
+    #[test]
     fn rejects_what_does_not_fit() {
         let x = constant(&BOTH_SIGNS, [2, 3]);
         let config = NllLossConfig::default();

@@ -323,6 +323,7 @@ pub(super) fn spec() -> OpSpec {
     .attr("scale", AttrType::Float, None::<f64>)
     .attr("enable_gqa", AttrType::Bool, false)
     .attr("seed", AttrType::Int, 0)
+    .small_only()
     .reference(naive)
     .draw(draw)
 }
@@ -429,6 +430,7 @@ mod tests {
     use super::AttentionConfig;
     use crate::ops::support::testing::*;
     use crate::{DType, GradConfig, Result, Tensor, Var, grad};
+    use gradus_linalg::threads::with_threads;
     use gradus_random::Philox;
     use gradus_testing::check_close;
 
@@ -486,6 +488,10 @@ mod tests {
             (&drop, Some(&bools)),
         ] {
             let fused = run(&v, mask, config, false).unwrap();
+            for threads in [1, 3] {
+                let again = with_threads(threads, || run(&v, mask, config, false));
+                assert_eq!(again.unwrap(), fused, "{threads} threads");
+            }
             let composed = run(&v, mask, config, true).unwrap();
             for (i, (a, b)) in fused.iter().zip(&composed).enumerate() {
                 check_close(&format!("{i}"), a, b, 1e-11, 1e-12);

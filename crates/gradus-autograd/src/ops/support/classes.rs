@@ -5,7 +5,6 @@ use gradus_tensor::{DType, Error, Result, Shape, Tensor};
 
 use super::{require_dtype, same_dtype};
 use crate::Var;
-use crate::registry::templates::REDUCTIONS;
 use crate::registry::{Args, Dense, Draw, Values};
 
 /// Scores `(N, C)` and targets `(N,)` of scores `(N, C, …)` or `(C,)` and targets `(N, …)` or `()`, checked.
@@ -151,8 +150,8 @@ pub(crate) fn draw_classes(d: &mut Draw) -> Result<Args> {
         .with("x", d.reals(&dims)?)
         .with("target", Tensor::from_slice(&targets, rows)?)
         .attr("ignore_index", ignored)
-        .attr("reduction", d.pick(REDUCTIONS));
-    if d.flag() {
+        .attr("reduction", d.pick(&["none", "none", "mean", "sum"]));
+    if d.below(3) > 0 {
         args = args.with("weight", d.floats(&[classes], Values::POSITIVE)?);
     }
     Ok(args)

@@ -138,7 +138,10 @@ pub(crate) fn recurrent(
             last_h.push(h);
             last_c.extend(c);
         }
-        input = Var::cat(&outputs.iter().collect::<Vec<_>>(), -1)?;
+        input = match &outputs[..] {
+            [only] => only.clone(),
+            both => Var::cat(&both.iter().collect::<Vec<_>>(), -1)?,
+        };
         if config.train && config.dropout > 0.0 && layer + 1 < config.num_layers {
             let philox = config.philox.substream(layer as u64);
             input = input.dropout(config.dropout, &philox, config.step)?;

@@ -247,13 +247,12 @@ pub(crate) fn draw_net(d: &mut Draw, cell: Cell) -> Result<Args> {
     let projected = cell == Cell::Lstm && d.flag();
     let directions = if both { 2 } else { 1 };
     // Whole Jacobians of gradients are compared: of many layers only small ones.
-    let (widest, longest) = if layers * directions > 1 {
-        (1, 2)
-    } else {
-        (2, 3)
+    let (widest, longest) = match (layers * directions, projected) {
+        (1, false) => (2, 3),
+        _ => (1, 2),
     };
     let (steps, count) = (d.range(1..=longest), d.range(1..=2));
-    let (features, hidden) = (d.range(1..=2), d.range(1..=widest));
+    let (features, hidden) = (d.range(1..=widest), d.range(1..=widest));
     // A projection to as many outputs as units is told from none by nothing but its width.
     let (hidden, outputs) = if projected {
         (hidden + 1, hidden)
