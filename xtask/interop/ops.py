@@ -71,8 +71,15 @@ MAP = {
 
 # PyTorch's parameter -> ours, where the names differ.
 RENAMED = {
+<<<<<<< HEAD
     "norm": {"ord": "p"},
     "searchsorted": {"sorted_sequence": "x", "self": "input"},
+=======
+    "split": {"split_sizes": "split_size_or_sections"},
+    "tensor_split": {
+        name: "indices_or_sections" for name in ("sections", "indices", "tensor_indices_or_sections")
+    },
+>>>>>>> 6293d36 (Corrections from the replay of PyTorch's samples: shape)
     "*": {
         "self": "x",
         "input": "x",
@@ -122,6 +129,8 @@ DIFFERENT = [
     ("addcdiv", "PyTorch nan", "a value of 0 cuts the gradient off, also where it divides by 0"),
     ("ctc_loss", "grad.x", "PyTorch adds e^x, which is right behind a log-softmax only"),
     ("hardsigmoid", "grad.x", "PyTorch multiplies by 1/6 rounded to f32, also in f64"),
+    ("cholesky_solve", "grad.input2", "PyTorch gives a gradient to the triangle that is not read"),
+    ("pinv", "'hermitian': True", "PyTorch gives a gradient to the triangle that is not read"),
     ("hypot", "PyTorch inf", "PyTorch's gradient overflows where the quotient does not"),
 ]
 
@@ -225,7 +234,9 @@ def prepare(ours, call, dtype):
     """Tensors by file name, attributes."""
     tensors, attrs = {}, {}
     for name, value in call.items():
-        if name in ours["attrs"]:
+        if name == "dims" and isinstance(value, (list, tuple)) and "dims_self" in ours["attrs"]:
+            attrs["dims_self"], attrs["dims_other"] = plain(value)
+        elif name in ours["attrs"] and not (isinstance(value, torch.Tensor) and name in ours["inputs"]):
             if isinstance(value, torch.Tensor) and value.dim() > 0 and not ours["attrs"][name]["type"].endswith("[]"):
                 raise Outside(f"a tensor for the number {name}")
             if value is not None:

@@ -112,6 +112,7 @@ impl Var {
     ///
     /// # Shapes
     /// `self` is `(…, I)`, `weight` `(O, I)` as PyTorch stores it, `bias` `(O,)`; the result is `(…, O)`.
+    /// A weight `(I,)` with a bias `()` is one row, and O is gone from the result.
     ///
     /// # Numerics
     /// As [`Var::matmul`]; the bias is added while a part of the product is in the cache. f32 or f64, all alike.
@@ -135,6 +136,12 @@ impl Var {
     ///
     /// As `torch.nn.functional.linear`.
     pub fn linear(&self, weight: &Self, bias: Option<&Self>) -> Result<Self> {
+        if weight.rank() == 1 && bias.is_none_or(|bias| bias.rank() == 0) {
+            let bias = bias.map(|bias| bias.reshape([1])).transpose()?;
+            return self
+                .linear(&weight.unsqueeze(0)?, bias.as_ref())?
+                .squeeze(-1);
+        }
         match bias {
             Some(bias) => apply(Linear, &[self, weight, bias]),
             None => apply(Linear, &[self, weight]),
@@ -152,24 +159,36 @@ pub(super) fn spec() -> OpSpec {
     .input("weight", Kind::Float)
     .optional("bias", Kind::Float)
     .reference(|a| {
-        let (x, weight, bias) = (a.dense("x")?, a.dense("weight")?, a.opt_dense("bias")?);
-        Ok(vec![x.along(x.rank() - 1, |row| {
+        let (x, mut weight, bias) = (a.dense("x")?, a.dense("weight")?, a.opt_dense("bias")?);
+        let row = weight.rank() == 1;
+        if row {
+            weight.dims.insert(0, 1);
+        }
+        let mut out = x.along(x.rank() - 1, |row| {
             let output = |o: usize| {
                 let terms = row.iter().enumerate().map(|(i, x)| x * weight.at(&[o, i]));
                 terms.sum::<f64>() + bias.as_ref().map_or(0.0, |bias| bias.data[o])
             };
             (0..weight.dims[0]).map(output).collect()
-        })])
+        });
+        if row {
+            out.dims.pop();
+        }
+        Ok(vec![out])
     })
     .draw(|d| {
         let dims = d.some_shape();
         let features = dims.last().copied().unwrap_or(1);
         let outputs = d.range(1..=3);
+        let weight = match d.below(4) {
+            3 => vec![features],
+            _ => vec![outputs, features],
+        };
         let args = Args::new()
             .with("x", d.reals(&dims)?)
-            .with("weight", d.reals(&[outputs, features])?);
+            .with("weight", d.reals(&weight)?);
         Ok(match d.flag() {
-            true => args.with("bias", d.reals(&[outputs])?),
+            true => args.with("bias", d.reals(&weight[..weight.len() - 1])?),
             false => args,
         })
     })

@@ -117,16 +117,20 @@ impl Var {
     }
 }
 
-/// Its registration.
+/// Its registration. With a step above 0 bounds count from the end where negative and are clamped, as in Python.
 pub(super) fn spec() -> OpSpec {
     OpSpec::new("slice", |a| {
-        let x = a.var("x")?;
-        let dim = a.isize("dim")?;
+        let (x, dim, step) = (a.var("x")?, a.isize("dim")?, a.isize("step")?);
         let size = x.dims()[x.shape().axis("slice", dim)?] as isize;
-        let step = a.isize("step")?;
-        let (first, last) = if step < 0 { (size - 1, -1) } else { (0, size) };
-        let start = a.opt("start", Args::isize)?.unwrap_or(first);
-        let end = a.opt("end", Args::isize)?.unwrap_or(last);
+        let [first, last] = if step < 0 { [size - 1, -1] } else { [0, size] };
+        let bound = |given: Option<isize>, usual: isize| match given {
+            None => usual,
+            Some(at) if step < 0 => at,
+            Some(at) if at < 0 => at.saturating_add(size).max(0),
+            Some(at) => at.min(size),
+        };
+        let start = bound(a.opt("start", Args::isize)?, first);
+        let end = bound(a.opt("end", Args::isize)?, last);
         Ok(one(x.slice(dim, start, end, step)?))
     })
     .input("x", Kind::Any)
@@ -139,11 +143,12 @@ pub(super) fn spec() -> OpSpec {
         let axis = a.isize("dim")?.rem_euclid(x.rank() as isize) as usize;
         let (size, step) = (x.dims[axis] as isize, a.isize("step")?);
         let (first, last) = if step < 0 { (size - 1, -1) } else { (0, size) };
-        let mut at = a.opt("start", Args::isize)?.unwrap_or(first);
-        let end = a.opt("end", Args::isize)?.unwrap_or(last);
+        let python = |at: isize| if step > 0 && at < 0 { at + size } else { at };
+        let mut at = python(a.opt("start", Args::isize)?.unwrap_or(first));
+        let end = python(a.opt("end", Args::isize)?.unwrap_or(last));
         let mut walk = Vec::new();
         while (step > 0 && at < end) || (step < 0 && at > end) {
-            walk.push(at as usize);
+            walk.extend(usize::try_from(at).ok().filter(|_| at < size));
             at += step;
         }
         Ok(vec![x.along(axis, |lane| {
@@ -158,7 +163,11 @@ pub(super) fn spec() -> OpSpec {
         let step = d.int(1..=3);
         let down = d.flag() && size > 0;
         args = args.attr("step", if down { -step } else { step });
-        let [low, high] = if down { [-1, size - 1] } else { [0, size] };
+        let [low, high] = if down {
+            [-1, size - 1]
+        } else {
+            [-size, size + 1]
+        };
         for name in ["start", "end"] {
             if d.flag() {
                 args = args.attr(name, d.int(low..=high));
