@@ -71,15 +71,12 @@ MAP = {
 
 # PyTorch's parameter -> ours, where the names differ.
 RENAMED = {
-<<<<<<< HEAD
     "norm": {"ord": "p"},
     "searchsorted": {"sorted_sequence": "x", "self": "input"},
-=======
     "split": {"split_sizes": "split_size_or_sections"},
     "tensor_split": {
         name: "indices_or_sections" for name in ("sections", "indices", "tensor_indices_or_sections")
     },
->>>>>>> 6293d36 (Corrections from the replay of PyTorch's samples: shape)
     "*": {
         "self": "x",
         "input": "x",

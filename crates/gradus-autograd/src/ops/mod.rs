@@ -43,13 +43,13 @@ use crate::registry::Group;
 
 /// The groups of registered ops.
 pub(crate) const GROUPS: [Group; 7] = [
-    ("elementwise", elementwise::specs),
-    ("reduce", reduce::specs),
-    ("shape", shape::specs),
-    ("index", index::specs),
-    ("linalg", linalg::specs),
-    ("nn", nn::specs),
-    ("loss", loss::specs),
+    ("elementwise", elementwise::SPECS),
+    ("reduce", reduce::SPECS),
+    ("shape", shape::SPECS),
+    ("index", index::SPECS),
+    ("linalg", linalg::SPECS),
+    ("nn", nn::SPECS),
+    ("loss", loss::SPECS),
 ];
 
 #[cfg(test)]

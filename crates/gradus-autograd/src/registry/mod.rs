@@ -33,14 +33,14 @@ pub use fuzz::arbitrary;
 pub use spec::{AttrSpec, AttrType, Class, InputSpec, Kind, OpSpec, one};
 
 /// A folder of ops: its name and the specs of its files.
-pub(crate) type Group = (&'static str, fn() -> Vec<OpSpec>);
+pub(crate) type Group = (&'static str, &'static [fn() -> OpSpec]);
 
 /// All ops, sorted by name.
 pub fn all() -> &'static [OpSpec] {
     static ALL: LazyLock<Vec<OpSpec>> = LazyLock::new(|| {
         let groups = crate::ops::GROUPS.iter();
         let mut specs: Vec<OpSpec> = groups
-            .flat_map(|(group, specs)| specs().into_iter().map(|spec| spec.in_group(group)))
+            .flat_map(|(group, specs)| specs.iter().map(|spec| spec().in_group(group)))
             .collect();
         specs.sort_by_key(OpSpec::name);
         specs

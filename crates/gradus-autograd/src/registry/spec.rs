@@ -123,6 +123,9 @@ pub(crate) type Property = fn(&Args, &[Dense]) -> std::result::Result<(), String
 /// Draws a case: f64 inputs away from kinks.
 pub(crate) type Sampler = fn(&mut Draw) -> Result<Args>;
 
+/// What of the outputs is unique, as vars that can be differentiated.
+pub(crate) type Gauge = fn(&[Var]) -> Result<Vec<Var>>;
+
 /// An op as it is registered.
 #[derive(Clone)]
 pub struct OpSpec {
@@ -139,7 +142,7 @@ pub struct OpSpec {
     pub(super) reference: Option<Reference>,
     pub(super) property: Option<Property>,
     pub(super) sampler: Option<Sampler>,
-    pub(super) gauge: Option<fn(&[Var]) -> Result<Vec<Var>>>,
+    pub(super) gauge: Option<Gauge>,
     pub(super) prepare: Option<fn(&Args) -> Result<Args>>,
 }
 
@@ -265,7 +268,7 @@ impl OpSpec {
     }
 
     /// For outputs that are unique but for a sign or phase: what of them is differentiated.
-    pub(crate) fn gauge(mut self, gauge: fn(&[Var]) -> Result<Vec<Var>>) -> Self {
+    pub(crate) fn gauge(mut self, gauge: Gauge) -> Self {
         self.gauge = Some(gauge);
         self
     }

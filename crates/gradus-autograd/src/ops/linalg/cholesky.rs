@@ -3,8 +3,8 @@
 use gradus_linalg::decomp;
 use gradus_tensor::{Result, Tensor};
 
-use super::draw::{each_matrix, stacked, symmetric, transposed as swapped};
 use crate::ops::support::matrix::{batched, square, transposed};
+use crate::ops::support::matrix_cases::{each_matrix, stacked, symmetric, transposed as swapped};
 use crate::registry::{Args, AttrType, Kind, OpSpec, one};
 use crate::{Backward, Op, Outputs, Saves, Stats, Var, apply};
 

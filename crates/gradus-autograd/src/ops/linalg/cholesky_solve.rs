@@ -1,8 +1,8 @@
 //! Systems of equations with matrices given by their Cholesky factor.
 
-use super::draw::{symmetric, transposed as swapped};
 use super::solve::eliminated;
 use crate::ops::support::matrix::transposed;
+use crate::ops::support::matrix_cases::{symmetric, transposed as swapped};
 use crate::registry::{Args, AttrType, Kind, OpSpec, one};
 use crate::{Result, Var};
 

@@ -4,9 +4,11 @@ use gradus_linalg::decomp;
 use gradus_tensor::{Result, Tensor};
 
 use super::cholesky::symmetrized;
-use super::draw::{columns_scaled, near, symmetric, transposed as swapped, units_like};
 use super::matrix_power::units;
 use crate::ops::support::matrix::{batched, square, transposed};
+use crate::ops::support::matrix_cases::{
+    columns_scaled, near, symmetric, transposed as swapped, units_like,
+};
 use crate::registry::{Args, AttrType, Dense, Kind, OpSpec};
 use crate::{Backward, Error, Op, Outputs, Saves, Stats, Var, apply_multi};
 
@@ -165,8 +167,10 @@ pub(super) fn jacobi(mut a: Vec<Vec<f64>>) -> Vec<f64> {
 
 /// The eigenvalues of all matrices of a batch.
 pub(super) fn eigenvalues(x: &Dense) -> Dense {
-    let values = super::draw::each_matrix(x).into_iter().flat_map(jacobi);
-    super::draw::stacked(x, &x.dims[x.rank() - 1..], values.collect())
+    let values = crate::ops::support::matrix_cases::each_matrix(x)
+        .into_iter()
+        .flat_map(jacobi);
+    crate::ops::support::matrix_cases::stacked(x, &x.dims[x.rank() - 1..], values.collect())
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! Eigenvalues of symmetric matrices.
 
 use super::cholesky::symmetrized;
-use super::draw::symmetric;
 use super::eigh::{eigenvalues, upper};
+use crate::ops::support::matrix_cases::symmetric;
 use crate::registry::{Args, AttrType, Kind, OpSpec, one};
 use crate::{Result, Var};
 

@@ -3,8 +3,8 @@
 use gradus_linalg::decomp;
 use gradus_tensor::{Result, Tensor};
 
-use super::draw::{matrices, units_like};
 use crate::ops::support::matrix::{batched, square, transposed};
+use crate::ops::support::matrix_cases::{matrices, units_like};
 use crate::registry::{Args, Dense, Kind, OpSpec, one};
 use crate::{Backward, Op, Outputs, Saves, Stats, Var, apply};
 

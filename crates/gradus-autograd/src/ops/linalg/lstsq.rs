@@ -1,10 +1,10 @@
 //! Least squares.
 
-use super::draw::{matrices, transposed as swapped};
 use super::inv::reference as inverse;
 use super::qr::QrMode;
 use super::solve_triangular::widened;
 use crate::ops::support::matrix::{parts, transposed};
+use crate::ops::support::matrix_cases::{matrices, transposed as swapped};
 use crate::registry::{Args, Attr, AttrType, Dense, Kind, OpSpec};
 use crate::{Error, Result, Var};
 

@@ -3,8 +3,8 @@
 use gradus_linalg::decomp;
 use gradus_tensor::{Result, Tensor};
 
-use super::draw::units_like;
 use crate::ops::support::matrix::{batched, square, transposed};
+use crate::ops::support::matrix_cases::units_like;
 use crate::registry::{Args, Kind, OpSpec, Values, one};
 use crate::{Backward, Op, Outputs, Saves, Stats, Var, apply};
 

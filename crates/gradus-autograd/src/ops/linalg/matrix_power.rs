@@ -87,7 +87,7 @@ pub(super) fn spec() -> OpSpec {
         Ok(vec![power])
     })
     .draw(|d| {
-        let x = super::draw::matrices(d, 0..=1, [1, 3], None)?;
+        let x = crate::ops::support::matrix_cases::matrices(d, 0..=1, [1, 3], None)?;
         Ok(Args::new().with("x", x).attr("n", d.int(-3..=5)))
     })
 }

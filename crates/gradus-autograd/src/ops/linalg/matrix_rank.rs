@@ -69,8 +69,14 @@ pub(super) fn spec() -> OpSpec {
             }
             found as f64
         };
-        let ranks = super::draw::each_matrix(&x).into_iter().map(rank);
-        Ok(vec![super::draw::stacked(&x, &[], ranks.collect())])
+        let ranks = crate::ops::support::matrix_cases::each_matrix(&x)
+            .into_iter()
+            .map(rank);
+        Ok(vec![crate::ops::support::matrix_cases::stacked(
+            &x,
+            &[],
+            ranks.collect(),
+        )])
     })
     .draw(|d| {
         let dims = d.shape(2..=3, 1..=4);

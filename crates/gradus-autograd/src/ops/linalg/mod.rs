@@ -11,7 +11,6 @@ mod cholesky_solve;
 mod cross;
 mod det;
 mod dot;
-mod draw;
 mod eigh;
 mod eigvalsh;
 mod einsum;
@@ -43,42 +42,40 @@ pub use qr::QrMode;
 use crate::registry::OpSpec;
 
 /// The ops of this folder.
-pub(crate) fn specs() -> Vec<OpSpec> {
-    vec![
-        addbmm::spec(),
-        addmm::spec(),
-        addmv::spec(),
-        addr::spec(),
-        baddbmm::spec(),
-        bmm::spec(),
-        cholesky::spec(),
-        cholesky_solve::spec(),
-        cross::spec(),
-        det::spec(),
-        dot::spec(),
-        eigh::spec(),
-        eigvalsh::spec(),
-        einsum::spec(),
-        inner::spec(),
-        inv::spec(),
-        kron::spec(),
-        linear::spec(),
-        lstsq::spec(),
-        matmul::spec(),
-        matrix_exp::spec(),
-        matrix_power::spec(),
-        matrix_rank::spec(),
-        multi_dot::spec(),
-        outer::spec(),
-        pinv::spec(),
-        qr::spec(),
-        slogdet::spec(),
-        solve::spec(),
-        solve_triangular::spec(),
-        svd::spec(),
-        svdvals::spec(),
-        tensordot::spec(),
-        trace::spec(),
-        vecdot::spec(),
-    ]
-}
+pub(crate) const SPECS: &[fn() -> OpSpec] = &[
+    addbmm::spec,
+    addmm::spec,
+    addmv::spec,
+    addr::spec,
+    baddbmm::spec,
+    bmm::spec,
+    cholesky::spec,
+    cholesky_solve::spec,
+    cross::spec,
+    det::spec,
+    dot::spec,
+    eigh::spec,
+    eigvalsh::spec,
+    einsum::spec,
+    inner::spec,
+    inv::spec,
+    kron::spec,
+    linear::spec,
+    lstsq::spec,
+    matmul::spec,
+    matrix_exp::spec,
+    matrix_power::spec,
+    matrix_rank::spec,
+    multi_dot::spec,
+    outer::spec,
+    pinv::spec,
+    qr::spec,
+    slogdet::spec,
+    solve::spec,
+    solve_triangular::spec,
+    svd::spec,
+    svdvals::spec,
+    tensordot::spec,
+    trace::spec,
+    vecdot::spec,
+];

@@ -3,9 +3,9 @@
 use gradus_linalg::decomp;
 use gradus_tensor::{DType, Result, Tensor};
 
-use super::draw::{matrices, transposed as swapped};
 use super::inv::reference as inverse;
 use crate::ops::support::matrix::{batched, parts, square, transposed};
+use crate::ops::support::matrix_cases::{matrices, transposed as swapped};
 use crate::registry::{Args, Attr, AttrType, Kind, OpSpec, one};
 use crate::{Backward, Op, Outputs, Saves, Stats, Var, apply};
 
@@ -163,7 +163,7 @@ pub(super) fn spec() -> OpSpec {
         })
         .draw(|d| {
             if d.below(4) == 3 {
-                let x = super::draw::symmetric(d, 0..=1, 3, false)?;
+                let x = crate::ops::support::matrix_cases::symmetric(d, 0..=1, 3, false)?;
                 return Ok(Args::new().with("x", x).attr("hermitian", true));
             }
             let x = matrices(d, 0..=1, [1, 3], Some([1, 4]))?;

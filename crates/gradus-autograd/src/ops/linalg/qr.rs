@@ -3,8 +3,8 @@
 use gradus_linalg::decomp;
 use gradus_tensor::{Result, Tensor};
 
-use super::draw::{matrices, near, transposed as swapped, units_like};
 use crate::ops::support::matrix::{batched, parts, transposed};
+use crate::ops::support::matrix_cases::{matrices, near, transposed as swapped, units_like};
 use crate::registry::{Args, AttrType, Kind, OpSpec};
 use crate::{Backward, Error, Op, Outputs, Saves, Stats, Var, apply_multi};
 

@@ -3,9 +3,9 @@
 use gradus_linalg::decomp;
 use gradus_tensor::{Result, Tensor};
 
-use super::draw::matrices;
 use super::solve_triangular::{require_rows, widened};
 use crate::ops::support::matrix::{batched, parts, square, transposed};
+use crate::ops::support::matrix_cases::matrices;
 use crate::registry::{Args, AttrType, Dense, Kind, OpSpec, one};
 use crate::{Backward, Op, Outputs, Saves, Stats, Var, apply};
 
@@ -146,7 +146,7 @@ pub(super) fn spec() -> OpSpec {
 /// The solution by Gauss and Jordan's elimination with the largest pivots; batch dims broadcast.
 pub(super) fn eliminated(a: &Dense, b: &Dense, left: bool) -> Dense {
     if !left {
-        use super::draw::transposed;
+        use crate::ops::support::matrix_cases::transposed;
         return transposed(&eliminated(&transposed(a), &transposed(b), true));
     }
     let (rank_a, rank_b) = (a.rank(), b.rank());

@@ -3,8 +3,8 @@
 use gradus_linalg::decomp::{self, Triangle};
 use gradus_tensor::{Error, Result, Shape, Tensor, broadcast_shapes};
 
-use super::draw::matrices;
 use crate::ops::support::matrix::{batched, parts, square, transposed};
+use crate::ops::support::matrix_cases::matrices;
 use crate::registry::{Args, AttrType, Dense, Kind, OpSpec, one};
 use crate::{Backward, Op, Outputs, Saves, Stats, Var, apply};
 

@@ -3,9 +3,11 @@
 use gradus_linalg::decomp;
 use gradus_tensor::{Result, Tensor};
 
-use super::draw::{columns_scaled, matrices, near, transposed as swapped, units_like};
 use super::matrix_power::units;
 use crate::ops::support::matrix::{batched, parts, transposed};
+use crate::ops::support::matrix_cases::{
+    columns_scaled, matrices, near, transposed as swapped, units_like,
+};
 use crate::registry::{Args, AttrType, Dense, Kind, OpSpec};
 use crate::{Backward, Error, Op, Outputs, Saves, Stats, Var, apply_multi};
 

@@ -1,7 +1,7 @@
 //! Singular values.
 
-use super::draw::{matrices, transposed};
 use super::eigh::eigenvalues;
+use crate::ops::support::matrix_cases::{matrices, transposed};
 use crate::registry::{Args, Kind, OpSpec, one};
 use crate::{Result, Var};
 

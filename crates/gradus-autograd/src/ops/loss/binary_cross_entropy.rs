@@ -156,7 +156,7 @@ pub(super) fn spec() -> OpSpec {
         if !d.flag() {
             return Ok(args);
         }
-        let dims = d.narrower(&args.var("x")?.dims().to_vec());
+        let dims = d.narrower(args.var("x")?.dims());
         Ok(args.with("weight", d.floats(&dims, Values::POSITIVE)?))
     })
 }

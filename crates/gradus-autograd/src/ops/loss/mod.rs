@@ -35,28 +35,26 @@ pub use triplet_margin_loss::TripletMarginLossConfig;
 use crate::registry::OpSpec;
 
 /// The ops of this folder.
-pub(crate) fn specs() -> Vec<OpSpec> {
-    vec![
-        binary_cross_entropy::spec(),
-        binary_cross_entropy_with_logits::spec(),
-        cosine_embedding_loss::spec(),
-        cross_entropy::spec(),
-        ctc_loss::spec(),
-        gaussian_nll_loss::spec(),
-        hinge_embedding_loss::spec(),
-        hinge_loss::spec(),
-        huber_loss::spec(),
-        kl_div::spec(),
-        l1_loss::spec(),
-        margin_ranking_loss::spec(),
-        mse_loss::spec(),
-        multi_margin_loss::spec(),
-        multilabel_margin_loss::spec(),
-        multilabel_soft_margin_loss::spec(),
-        nll_loss::spec(),
-        poisson_nll_loss::spec(),
-        smooth_l1_loss::spec(),
-        soft_margin_loss::spec(),
-        triplet_margin_loss::spec(),
-    ]
-}
+pub(crate) const SPECS: &[fn() -> OpSpec] = &[
+    binary_cross_entropy::spec,
+    binary_cross_entropy_with_logits::spec,
+    cosine_embedding_loss::spec,
+    cross_entropy::spec,
+    ctc_loss::spec,
+    gaussian_nll_loss::spec,
+    hinge_embedding_loss::spec,
+    hinge_loss::spec,
+    huber_loss::spec,
+    kl_div::spec,
+    l1_loss::spec,
+    margin_ranking_loss::spec,
+    mse_loss::spec,
+    multi_margin_loss::spec,
+    multilabel_margin_loss::spec,
+    multilabel_soft_margin_loss::spec,
+    nll_loss::spec,
+    poisson_nll_loss::spec,
+    smooth_l1_loss::spec,
+    soft_margin_loss::spec,
+    triplet_margin_loss::spec,
+];

@@ -133,15 +133,6 @@ mod tests {
         x.dropout(0.5, &NOISE, 3)
     }
 
-    /// Which of the first `n` elements [`half`] keeps.
-    fn kept(n: usize) -> Vec<bool> {
-        let ones = Var::constant(Tensor::ones([n], DType::F64).unwrap());
-        values(&half(&ones).unwrap())
-            .iter()
-            .map(|&y| y != 0.0)
-            .collect()
-    }
-
     #[test]
     fn the_mask_depends_on_stream_and_step_only() {
         let x = Var::constant(sampled(&[64], 1));

@@ -16,6 +16,7 @@ pub(crate) mod lanes;
 pub(crate) mod lean;
 pub(crate) mod loss;
 pub(crate) mod matrix;
+pub(crate) mod matrix_cases;
 pub(crate) mod movement;
 pub(crate) mod noise;
 pub(crate) mod normalized;

@@ -10,7 +10,7 @@ use crate::registry::{Dense, Draw, Values};
 /// `wide` says by how much more or less), each an orthogonal matrix times diagonal times orthogonal.
 ///
 /// The singular values are 0.8, 1.5, 2.2, … and a little more.
-pub(super) fn matrices(
+pub(crate) fn matrices(
     d: &mut Draw,
     rank: RangeInclusive<usize>,
     size: [usize; 2],
@@ -37,7 +37,7 @@ pub(super) fn matrices(
 }
 
 /// Symmetric matrices of batch dims `rank` and sizes up to `size`: with eigenvalues of both signs, or `positive` ones.
-pub(super) fn symmetric(
+pub(crate) fn symmetric(
     d: &mut Draw,
     rank: RangeInclusive<usize>,
     size: usize,
@@ -101,7 +101,7 @@ fn turn(d: &mut Draw, a: &mut [Vec<f64>], rows: bool) {
 }
 
 /// Every matrix of a batch by itself, as rows.
-pub(super) fn each_matrix(x: &Dense) -> Vec<Vec<Vec<f64>>> {
+pub(crate) fn each_matrix(x: &Dense) -> Vec<Vec<Vec<f64>>> {
     let rank = x.rank();
     let (m, n) = (x.dims[rank - 2], x.dims[rank - 1]);
     let count: usize = x.dims[..rank - 2].iter().product();
@@ -112,13 +112,13 @@ pub(super) fn each_matrix(x: &Dense) -> Vec<Vec<Vec<f64>>> {
 }
 
 /// Batch dims and what comes behind them.
-pub(super) fn stacked(x: &Dense, inner: &[usize], data: Vec<f64>) -> Dense {
+pub(crate) fn stacked(x: &Dense, inner: &[usize], data: Vec<f64>) -> Dense {
     let dims = [&x.dims[..x.rank() - 2], inner].concat();
     Dense { dims, data }
 }
 
 /// Whether two arrays are equal but for `tolerance`; the words say where they are not.
-pub(super) fn near(
+pub(crate) fn near(
     what: &str,
     got: &Dense,
     want: &Dense,
@@ -138,21 +138,21 @@ pub(super) fn near(
 }
 
 /// The last two dims swapped.
-pub(super) fn transposed(x: &Dense) -> Dense {
+pub(crate) fn transposed(x: &Dense) -> Dense {
     let mut order: Vec<usize> = (0..x.rank()).collect();
     order.swap(x.rank() - 2, x.rank() - 1);
     x.permute(&order)
 }
 
 /// Unit matrices of size `n` for each matrix of `x`.
-pub(super) fn units_like(x: &Dense, n: usize) -> Dense {
+pub(crate) fn units_like(x: &Dense, n: usize) -> Dense {
     let rank = x.rank();
     let dims = [&x.dims[..rank - 2], &[n, n]].concat();
     Dense::from_fn(&dims, |at| f64::from(at[rank - 1] == at[rank - 2]))
 }
 
 /// Scales the columns of each matrix of `x` by the values of `s`.
-pub(super) fn columns_scaled(x: &Dense, s: &Dense) -> Dense {
+pub(crate) fn columns_scaled(x: &Dense, s: &Dense) -> Dense {
     let rank = x.rank();
     Dense::from_fn(&x.dims, |at| {
         let own = [&at[..rank - 2], &at[rank - 1..]].concat();
