@@ -109,7 +109,7 @@ impl MultiheadAttention {
         config: &MultiheadAttentionConfig,
         out_init: Init,
     ) -> Result<Self> {
-        if heads == 0 || width % heads != 0 {
+        if heads == 0 || !width.is_multiple_of(heads) {
             let (op, name, expected) = ("multihead_attention", "heads", "a divisor of the width");
             return Err(Error::Argument {
                 op,

@@ -88,7 +88,8 @@ mod tests {
     fn museum_29_dropout_at_its_ends() {
         let scope = ParamStore::seeded(1).root();
         let x = Var::constant(Tensor::constant([2, 3, 4], DType::F32, f64::INFINITY).unwrap());
-        let all: [fn(&Scope, f64) -> Box<dyn Module>; 5] = [
+        type Make = fn(&Scope, f64) -> Box<dyn Module>;
+        let all: [Make; 5] = [
             |s, p| Box::new(Dropout::new(s, p)),
             |s, p| Box::new(Dropout1d::new(s, p)),
             |s, p| Box::new(Dropout2d::new(s, p)),

@@ -124,7 +124,7 @@ pub(super) fn draw_noise(d: &mut Draw, dims: &[usize]) -> Result<Args> {
 #[cfg(test)]
 mod tests {
     use crate::ops::support::testing::*;
-    use crate::{DType, Error, Result, Tensor, Var};
+    use crate::{Error, Result, Var};
     use gradus_random::Philox;
 
     const NOISE: Philox = Philox::new(42, 7);
