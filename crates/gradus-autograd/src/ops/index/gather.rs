@@ -4,7 +4,8 @@ use gradus_tensor::{Result, Shape, Tensor};
 
 use crate::Var;
 use crate::ops::support::lanes::{as_lanes, at_least_vector};
-use crate::ops::support::places::{Places, pick, spread};
+use crate::ops::support::place_ops::{pick, spread};
+use crate::ops::support::places::Places;
 use crate::registry::{Args, AttrType, Dense, Kind, OpSpec, one};
 
 /// Row by row, zeros `(R, size)` to which each element of `x` `(R, K)` is added at its position.

@@ -2,7 +2,8 @@
 
 use gradus_tensor::Tensor;
 
-use crate::ops::support::places::{Places, pick};
+use crate::ops::support::place_ops::pick;
+use crate::ops::support::places::Places;
 use crate::registry::{Args, Dense, Draw, Kind, OpSpec, one};
 use crate::{Result, Var};
 

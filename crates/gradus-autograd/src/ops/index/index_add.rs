@@ -2,7 +2,7 @@
 
 use gradus_tensor::Tensor;
 
-use crate::ops::support::places::add_over;
+use crate::ops::support::place_ops::add_over;
 use crate::ops::support::scatter_cases::{draw_slices, naive_scatter, sliced, slices_as_elements};
 use crate::registry::{AttrType, Kind, OpSpec, one};
 use crate::{Result, Var};

@@ -2,8 +2,10 @@
 
 use gradus_tensor::{Error, Tensor};
 
+use crate::ops::support::lane_cases::axis_of;
 use crate::ops::support::lanes::as_lanes;
-use crate::ops::support::places::{Places, put_over, wrapped};
+use crate::ops::support::place_ops::put_over;
+use crate::ops::support::places::{Places, wrapped};
 use crate::ops::support::scalar_like;
 use crate::ops::support::scatter_cases::{draw_slices, naive_scatter, slices_as_elements};
 use crate::registry::{Args, Attr, AttrType, Dense, Kind, OpSpec, one};
@@ -53,8 +55,7 @@ fn reference(a: &Args) -> Result<Vec<Dense>> {
         Some(value) => value.data[0],
         None => a.float("value")?,
     };
-    let size =
-        a.dense("x")?.dims[crate::ops::support::lane_cases::axis_of(a, a.dense("x")?.rank())?];
+    let size = a.dense("x")?.dims[axis_of(a, a.dense("x")?.rank())?];
     let index = a
         .dense("index")?
         .map(|i| if i < 0.0 { i + size as f64 } else { i });

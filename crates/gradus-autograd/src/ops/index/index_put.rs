@@ -3,7 +3,8 @@
 use gradus_tensor::Tensor;
 
 use super::index::{draw_indices, indices_of, naive_places};
-use crate::ops::support::places::{Places, add_over, put_over};
+use crate::ops::support::place_ops::{add_over, put_over};
+use crate::ops::support::places::Places;
 use crate::registry::{AttrType, Dense, Kind, OpSpec, one};
 use crate::{Result, Var};
 

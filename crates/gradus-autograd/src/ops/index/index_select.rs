@@ -3,7 +3,8 @@
 use gradus_tensor::Tensor;
 
 use crate::ops::support::lanes::as_lanes;
-use crate::ops::support::places::{Places, pick};
+use crate::ops::support::place_ops::pick;
+use crate::ops::support::places::Places;
 use crate::registry::{Args, AttrType, Dense, Kind, OpSpec, one};
 use crate::{Result, Var};
 

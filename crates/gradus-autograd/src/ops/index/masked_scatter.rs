@@ -2,7 +2,8 @@
 
 use gradus_tensor::{DType, Error, Shape, Tensor, broadcast_shapes};
 
-use crate::ops::support::places::{Places, put_over, true_numbers};
+use crate::ops::support::place_ops::put_over;
+use crate::ops::support::places::{Places, true_numbers};
 use crate::ops::support::require_dtype;
 use crate::registry::{Args, Dense, Kind, OpSpec, one};
 use crate::{Result, Var};

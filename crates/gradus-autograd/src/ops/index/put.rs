@@ -3,7 +3,8 @@
 use gradus_tensor::{Shape, Tensor};
 
 use super::take::draw_numbers;
-use crate::ops::support::places::{Places, add_over, put_over, wrapped};
+use crate::ops::support::place_ops::{add_over, put_over};
+use crate::ops::support::places::{Places, wrapped};
 use crate::ops::support::scatter_cases::require_shape;
 use crate::registry::{Args, AttrType, Kind, OpSpec, one};
 use crate::{Result, Var};

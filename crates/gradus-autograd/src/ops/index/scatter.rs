@@ -3,7 +3,8 @@
 use gradus_tensor::{Error, Tensor};
 
 use crate::ops::support::lanes::{as_lanes, at_least_vector};
-use crate::ops::support::places::{Places, put_over};
+use crate::ops::support::place_ops::put_over;
+use crate::ops::support::places::Places;
 use crate::ops::support::scalar_like;
 use crate::ops::support::scatter_cases::{draw_scatter, naive_scatter, scattered};
 use crate::ops::support::scatter_reduce::{ScatterReduce, scatter_reduce};

@@ -4,7 +4,8 @@ use gradus_tensor::Error;
 
 use super::slice_scatter::region_reference;
 use crate::ops::support::lane_cases::axis_of;
-use crate::ops::support::places::{Places, put_over};
+use crate::ops::support::place_ops::put_over;
+use crate::ops::support::places::Places;
 use crate::ops::support::scatter_cases::require_shape;
 use crate::registry::{Args, AttrType, Kind, OpSpec, one};
 use crate::{Result, Var};

@@ -2,9 +2,11 @@
 
 use gradus_tensor::Error;
 
-use crate::ops::support::places::{Places, put_over};
+use crate::ops::support::lane_cases::axis_of;
+use crate::ops::support::place_ops::put_over;
+use crate::ops::support::places::Places;
 use crate::ops::support::scatter_cases::require_shape;
-use crate::registry::{Args, Attr, AttrType, Dense, Kind, OpSpec, one};
+use crate::registry::{Args, Attr, AttrType, Dense, Draw, Kind, OpSpec, one};
 use crate::{Result, Var};
 
 /// First and last bound, as Python takes them: negative ones count from the end, those outside are brought to it.
@@ -74,6 +76,31 @@ pub(super) fn region_reference(
     })])
 }
 
+fn draw(d: &mut Draw) -> Result<Args> {
+    let dims = d.some_shape();
+    let dim = d.dim(dims.len());
+    let axis = dim.rem_euclid(dims.len() as i64) as usize;
+    let size = dims[axis] as i64;
+    let (start, end) = (d.int(-size - 1..=size), d.int(-size..=size + 2));
+    let step = d.range(1..=3);
+    let (open, closed) = (d.below(4) == 0, d.below(4) == 0);
+    let (start, end) = ((!open).then_some(start), (!closed).then_some(end));
+    let found = bounds(
+        dims[axis],
+        start.map(|i| i as isize),
+        end.map(|i| i as isize),
+    );
+    let mut src = dims.clone();
+    src[axis] = (found.1 - found.0).unsigned_abs().div_ceil(step);
+    Ok(Args::new()
+        .with("x", d.reals(&dims)?)
+        .with("src", d.reals(&src)?)
+        .attr("dim", dim)
+        .attr("start", start)
+        .attr("end", end)
+        .attr("step", step))
+}
+
 /// Its registration.
 pub(super) fn spec() -> OpSpec {
     OpSpec::new("slice_scatter", |a| {
@@ -91,7 +118,7 @@ pub(super) fn spec() -> OpSpec {
     .attr("end", AttrType::Int, Attr::None)
     .attr("step", AttrType::Int, 1)
     .reference(|a| {
-        let axis = crate::ops::support::lane_cases::axis_of(a, a.dense("x")?.rank())?;
+        let axis = axis_of(a, a.dense("x")?.rank())?;
         let step = a.usize("step")?;
         let from = |name: &str, size: i64, other: i64| -> Result<i64> {
             let given = a.opt(name, |a, name| a.int(name))?.unwrap_or(other);
@@ -116,30 +143,7 @@ pub(super) fn spec() -> OpSpec {
             })
         })
     })
-    .draw(|d| {
-        let dims = d.some_shape();
-        let dim = d.dim(dims.len());
-        let axis = dim.rem_euclid(dims.len() as i64) as usize;
-        let size = dims[axis] as i64;
-        let (start, end) = (d.int(-size - 1..=size), d.int(-size..=size + 2));
-        let step = d.range(1..=3);
-        let (open, closed) = (d.below(4) == 0, d.below(4) == 0);
-        let (start, end) = ((!open).then_some(start), (!closed).then_some(end));
-        let found = bounds(
-            dims[axis],
-            start.map(|i| i as isize),
-            end.map(|i| i as isize),
-        );
-        let mut src = dims.clone();
-        src[axis] = (found.1 - found.0).unsigned_abs().div_ceil(step);
-        Ok(Args::new()
-            .with("x", d.reals(&dims)?)
-            .with("src", d.reals(&src)?)
-            .attr("dim", dim)
-            .attr("start", start)
-            .attr("end", end)
-            .attr("step", step))
-    })
+    .draw(draw)
 }
 
 #[cfg(test)]

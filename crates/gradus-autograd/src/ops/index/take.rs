@@ -2,7 +2,8 @@
 
 use gradus_tensor::Tensor;
 
-use crate::ops::support::places::{Places, pick, wrapped};
+use crate::ops::support::place_ops::pick;
+use crate::ops::support::places::{Places, wrapped};
 use crate::registry::{Args, Draw, Kind, OpSpec, one};
 use crate::{Result, Var};
 

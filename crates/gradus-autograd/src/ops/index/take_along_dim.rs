@@ -5,7 +5,7 @@ use gradus_tensor::{Error, MAX_RANK, Shape, Tensor, broadcast_shapes};
 use super::take::draw_numbers;
 use crate::ops::support::lane_cases::axis_of;
 use crate::ops::support::places::wrapped;
-use crate::registry::{Args, Attr, AttrType, Dense, Kind, OpSpec, one};
+use crate::registry::{Args, Attr, AttrType, Dense, Draw, Kind, OpSpec, one};
 use crate::{Result, Var};
 
 impl Var {
@@ -47,6 +47,34 @@ impl Var {
         let x = self.expand(with(&wide, self.dims()[axis])?)?;
         x.gather(dim, &index.expand(with(&wide, index.dims()[axis])?)?)
     }
+}
+
+fn draw(d: &mut Draw) -> Result<Args> {
+    let dims = d.some_shape();
+    let dim = d.dim(dims.len());
+    let axis = dim.rem_euclid(dims.len() as i64) as usize;
+    let narrow = |d: &mut Draw| -> Vec<usize> {
+        dims.iter()
+            .map(|&size| if d.below(3) == 2 { 1.min(size) } else { size })
+            .collect()
+    };
+    let (mut own, mut other) = (narrow(d), narrow(d));
+    (own[axis], other[axis]) = (dims[axis], d.range(1..=5).min(5 * dims[axis]));
+    if d.below(4) == 3 {
+        let indices = draw_numbers(d, &[4], dims.iter().product())?;
+        return Ok(Args::new()
+            .with("x", d.reals(&dims)?)
+            .with("indices", indices));
+    }
+    let indices = if dims[axis] == 0 {
+        d.indices(&other, 1)?
+    } else {
+        draw_numbers(d, &other, dims[axis])?
+    };
+    Ok(Args::new()
+        .with("x", d.reals(&own)?)
+        .with("indices", indices)
+        .attr("dim", dim))
 }
 
 /// Its registration.
@@ -103,33 +131,7 @@ pub(super) fn spec() -> OpSpec {
             x.at(&own)
         })])
     })
-    .draw(|d| {
-        let dims = d.some_shape();
-        let dim = d.dim(dims.len());
-        let axis = dim.rem_euclid(dims.len() as i64) as usize;
-        let narrow = |d: &mut crate::registry::Draw| -> Vec<usize> {
-            dims.iter()
-                .map(|&size| if d.below(3) == 2 { 1.min(size) } else { size })
-                .collect()
-        };
-        let (mut own, mut other) = (narrow(d), narrow(d));
-        (own[axis], other[axis]) = (dims[axis], d.range(1..=5).min(5 * dims[axis]));
-        if d.below(4) == 3 {
-            let indices = draw_numbers(d, &[4], dims.iter().product())?;
-            return Ok(Args::new()
-                .with("x", d.reals(&dims)?)
-                .with("indices", indices));
-        }
-        let indices = if dims[axis] == 0 {
-            d.indices(&other, 1)?
-        } else {
-            draw_numbers(d, &other, dims[axis])?
-        };
-        Ok(Args::new()
-            .with("x", d.reals(&own)?)
-            .with("indices", indices)
-            .attr("dim", dim))
-    })
+    .draw(draw)
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 
 use gradus_tensor::{Error, Result, Shape, Tensor};
 
-use super::places::{Places, pick};
+use super::place_ops::pick;
+use super::places::Places;
 use crate::Var;
 
 /// The axis of `dim` in a tensor of at least rank 1; dims 0 and -1 of a number are allowed, too, and mean axis 0.

@@ -22,6 +22,7 @@ pub(crate) mod noise;
 pub(crate) mod normalized;
 pub(crate) mod order;
 pub(crate) mod pairs;
+pub(crate) mod place_ops;
 pub(crate) mod places;
 pub(crate) mod pool;
 pub(crate) mod recurrence;

@@ -3,7 +3,8 @@
 use gradus_tensor::{Result, Tensor};
 
 use super::extremum::equals;
-use super::places::{Places, add_over, pick, put_over, spread};
+use super::place_ops::{add_over, pick, put_over, spread};
+use super::places::Places;
 use super::recurrence::{recurrence, shift};
 use super::scalar_like;
 use super::scatter_cases::Scattered;
