@@ -133,6 +133,7 @@ pub(super) fn spec() -> OpSpec {
             let data = places.into_iter().map(|place| x.data[place]).collect();
             Ok(vec![Dense { dims, data }])
         })
+        .small_only()
         .draw(draw_indices)
 }
 

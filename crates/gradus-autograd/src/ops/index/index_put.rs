@@ -63,6 +63,7 @@ pub(super) fn spec() -> OpSpec {
         }
         Ok(vec![x])
     })
+    .small_only()
     .draw(|d| {
         let args = draw_indices(d)?;
         let (dims, _) = naive_places(&args, args.tensor("x")?.dims())?;

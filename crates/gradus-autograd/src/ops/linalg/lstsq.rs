@@ -62,11 +62,13 @@ impl Var {
         if m < n {
             // Aᵀ = Q R, and X = Q R⁻ᵀ B is the solution in the space of the rows.
             let (q, r) = transposed(&a)?.qr(QrMode::Reduced)?;
+            require_full_rank(&r, n)?;
             let x = transposed(&r)?.solve_triangular(&b, false, true, false)?;
             let none = Self::constant(gradus_tensor::Tensor::zeros([0], self.dtype())?);
             return Ok((q.matmul(&x)?, none));
         }
         let (q, r) = a.qr(QrMode::Reduced)?;
+        require_full_rank(&r, m)?;
         let right = transposed(&q)?.matmul(&b)?;
         let x = r.solve_triangular(&right, true, true, false)?;
         if m == n {
@@ -76,6 +78,25 @@ impl Var {
         let residuals = a.matmul(&x)?.sub(&b)?.square()?.sum(&[-2], false)?;
         Ok((x, residuals))
     }
+}
+
+/// Refuses a factor `r` (f64) with a diagonal element that is 0 but for rounding: the solution would be noise.
+fn require_full_rank(r: &Var, longer: usize) -> Result<()> {
+    let diagonals = r.tensor().diagonal(0, -2, -1)?;
+    let size = diagonals.dims().last().copied().unwrap_or(0).max(1);
+    let all: Vec<f64> = diagonals.to_vec()?;
+    for (position, diagonal) in all.chunks(size).enumerate() {
+        let largest = diagonal.iter().fold(0.0_f64, |most, x| most.max(x.abs()));
+        let least = largest * f64::EPSILON * longer as f64;
+        if diagonal.iter().any(|x| x.abs() <= least) {
+            return Err(Error::Matrix {
+                op: "lstsq",
+                position,
+                what: "not of full rank",
+            });
+        }
+    }
+    Ok(())
 }
 
 /// Its registration. The driver changes nothing for matrices of full rank, nor does `rcond`.

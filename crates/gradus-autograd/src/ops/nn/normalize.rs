@@ -97,7 +97,7 @@ pub(super) fn spec() -> OpSpec {
         };
         Ok(Args::new()
             .attr("p", d.pick(&[2.0, 1.0, 3.0, 0.5, f64::INFINITY]))
-            .attr("eps", d.pick(&[1e-12, 1.5]))
+            .attr("eps", d.pick(&[1e-12, 1e3]))
             .attr("dim", along)
             .with("x", d.floats(&dims, Values::NONZERO)?))
     })
