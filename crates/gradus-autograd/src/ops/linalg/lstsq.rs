@@ -6,7 +6,7 @@ use super::solve_triangular::widened;
 use crate::ops::support::matrix::{parts, transposed};
 use crate::ops::support::matrix_cases::{matrices, transposed as swapped};
 use crate::registry::{Args, Attr, AttrType, Dense, Kind, OpSpec};
-use crate::{Error, Result, Var};
+use crate::{DType, Error, Result, Tensor, Var};
 
 impl Var {
     /// The solution `X` of least `‖self · X - other‖`, and of the least norm among several: `(solution, residuals)`.
@@ -64,7 +64,7 @@ impl Var {
             let (q, r) = transposed(&a)?.qr(QrMode::Reduced)?;
             require_full_rank(&r, n)?;
             let x = transposed(&r)?.solve_triangular(&b, false, true, false)?;
-            let none = Self::constant(gradus_tensor::Tensor::zeros([0], self.dtype())?);
+            let none = Self::constant(Tensor::zeros([0], self.dtype())?);
             return Ok((q.matmul(&x)?, none));
         }
         let (q, r) = a.qr(QrMode::Reduced)?;
@@ -72,7 +72,7 @@ impl Var {
         let right = transposed(&q)?.matmul(&b)?;
         let x = r.solve_triangular(&right, true, true, false)?;
         if m == n {
-            let none = Self::constant(gradus_tensor::Tensor::zeros([0], self.dtype())?);
+            let none = Self::constant(Tensor::zeros([0], self.dtype())?);
             return Ok((x, none));
         }
         let residuals = a.matmul(&x)?.sub(&b)?.square()?.sum(&[-2], false)?;
@@ -80,14 +80,18 @@ impl Var {
     }
 }
 
-/// Refuses a factor `r` (f64) with a diagonal element that is 0 but for rounding: the solution would be noise.
+/// Refuses a factor `r` with a diagonal element that is 0 but for the rounding of its dtype: the solution would be noise.
 fn require_full_rank(r: &Var, longer: usize) -> Result<()> {
     let diagonals = r.tensor().diagonal(0, -2, -1)?;
     let size = diagonals.dims().last().copied().unwrap_or(0).max(1);
-    let all: Vec<f64> = diagonals.to_vec()?;
+    let all: Vec<f64> = diagonals.to_dtype(DType::F64)?.to_vec()?;
+    let epsilon = match r.dtype() {
+        DType::F64 => f64::EPSILON,
+        _ => f64::from(f32::EPSILON),
+    };
     for (position, diagonal) in all.chunks(size).enumerate() {
         let largest = diagonal.iter().fold(0.0_f64, |most, x| most.max(x.abs()));
-        let least = largest * f64::EPSILON * longer as f64;
+        let least = largest * epsilon * longer as f64;
         if diagonal.iter().any(|x| x.abs() <= least) {
             return Err(Error::Matrix {
                 op: "lstsq",
@@ -160,6 +164,13 @@ mod tests {
         let x = constant(&[1.0, 0.0, 1.0, 0.0, 1.0, 0.0], [3, 2]);
         let got = x.lstsq(&constant(&[1.0; 3], [3, 1]));
         assert!(matches!(got, Err(Error::Matrix { .. })), "{got:?}");
+        let third = 1.0 / 3.0;
+        let x = constant(&[third, 1.0, 1.0, 3.0, 2.0 * third, 2.0], [3, 2]).to_dtype(DType::F32);
+        let got = x
+            .unwrap()
+            .lstsq(&Var::constant(Tensor::zeros([3, 1], DType::F32).unwrap()));
+        assert!(matches!(got, Err(Error::Matrix { .. })), "{got:?}");
+        let x = constant(&[1.0; 3], [3, 1]);
         let got = x.lstsq(&constant(&[1.0; 2], [2, 1]));
         assert!(matches!(got, Err(Error::ShapeMismatch { .. })), "{got:?}");
     }

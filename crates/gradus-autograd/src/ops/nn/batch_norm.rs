@@ -419,10 +419,10 @@ fn draw(d: &mut Draw) -> Result<Args> {
             .with("running_mean", d.reals(&channels)?)
             .with("running_var", d.floats(&channels, Values::POSITIVE)?);
     }
-    if d.flag() {
+    if d.below(4) > 0 {
         args = args.with("weight", d.reals(&channels)?);
     }
-    if d.flag() {
+    if d.below(4) > 0 {
         args = args.with("bias", d.reals(&channels)?);
     }
     Ok(args)

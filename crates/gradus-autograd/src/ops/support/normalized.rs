@@ -66,10 +66,10 @@ pub(crate) fn draw_rows(d: &mut Draw, with_bias: bool) -> Result<Args> {
         .with("x", d.floats(&dims, LONG)?)
         .attr("normalized_shape", &row[..])
         .attr("eps", d.pick(&[0.4, 0.1]));
-    if d.flag() {
+    if d.below(4) > 0 {
         args = args.with("weight", d.reals(&row)?);
     }
-    if with_bias && d.flag() {
+    if with_bias && d.below(4) > 0 {
         args = args.with("bias", d.reals(&row)?);
     }
     Ok(args)
@@ -101,10 +101,10 @@ pub(crate) fn draw_channels(d: &mut Draw, dims: &[usize]) -> Result<Args> {
     let mut args = Args::new()
         .with("x", d.reals(dims)?)
         .attr("eps", d.pick(&[0.4, 0.1]));
-    if d.flag() {
+    if d.below(4) > 0 {
         args = args.with("weight", d.reals(&dims[1..2])?);
     }
-    if d.flag() {
+    if d.below(4) > 0 {
         args = args.with("bias", d.reals(&dims[1..2])?);
     }
     Ok(args)

@@ -252,8 +252,8 @@ fn draw<const D: usize>(d: &mut Draw) -> Result<Args> {
         padding[i] = d.range(0..=2);
         stride[i] = d.range(1..=3);
         kernel[i] = d.range(1..=3);
-        if (kernel[i] - 1) * dilation[i] + 1 > sides[i] + 2 * padding[i] {
-            kernel[i] = 1;
+        while kernel[i] > 1 && (kernel[i] - 1) * dilation[i] >= sides[i] + 2 * padding[i] {
+            kernel[i] -= 1;
         }
     }
     let mut word = None;
