@@ -352,7 +352,7 @@ mod tests {
                 for row in x.chunks(cols) {
                     let mut order: Vec<usize> = (0..cols).collect();
                     order.sort_by(|&a, &b| {
-                        let order = row[a].total_cmp(&row[b]);
+                        let order = row[a].partial_cmp(&row[b]).unwrap(); // -0 equals +0
                         if descending { order.reverse() } else { order }
                     });
                     want.extend(order.iter().map(|&i| i as i64));
