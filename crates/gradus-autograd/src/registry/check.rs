@@ -108,7 +108,7 @@ pub fn check(spec: &OpSpec, config: &CheckConfig) -> CheckReport {
         return report;
     }
     let (small, empty, large) = (
-        config.cases.max(1),
+        config.cases.max(1) * spec.variety,
         config.cases.div_ceil(4),
         usize::from(config.large && !spec.small_only),
     );

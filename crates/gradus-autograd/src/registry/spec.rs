@@ -136,6 +136,7 @@ pub struct OpSpec {
     pub(super) class: Class,
     pub(super) many: bool,
     pub(super) small_only: bool,
+    pub(super) variety: usize,
     pub(super) f32_tolerance: f64,
     pub(super) f64_tolerance: f64,
     pub(super) call: Call,
@@ -156,6 +157,7 @@ impl OpSpec {
             class: Class::Smooth,
             many: false,
             small_only: false,
+            variety: 1,
             f32_tolerance: 2e-5,
             f64_tolerance: 1e-11,
             call,
@@ -240,6 +242,12 @@ impl OpSpec {
     /// The cost grows faster than the sizes drawn: large cases are left out.
     pub(crate) fn small_only(mut self) -> Self {
         self.small_only = true;
+        self
+    }
+
+    /// As many times more cases are drawn than asked for: the op has that many more modes than others.
+    pub(crate) fn variety(mut self, times: usize) -> Self {
+        self.variety = times;
         self
     }
 

@@ -105,6 +105,7 @@ fn reference(a: &Args) -> Result<Vec<Dense>> {
 /// Its registration.
 pub(super) fn spec() -> OpSpec {
     OpSpec::new("scatter", call)
+        .variety(3)
         .input("x", Kind::Any)
         .input("index", Kind::Index)
         .optional("src", Kind::Any)

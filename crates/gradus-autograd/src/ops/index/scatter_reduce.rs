@@ -80,6 +80,7 @@ pub(super) fn spec() -> OpSpec {
             .scatter_reduce(dim, index, src, reduce, include_self)?;
         Ok(one(out))
     })
+    .variety(3)
     .input("x", Kind::Float)
     .input("index", Kind::Index)
     .input("src", Kind::Float)

@@ -174,6 +174,7 @@ pub(super) fn spec() -> OpSpec {
         Ok(one(Var::einsum(a.text("equation")?, &vars)?))
     })
     .small_only()
+    .variety(3)
     .list("tensors", Kind::Float)
     .required("equation", AttrType::Text)
     .reference(reference)

@@ -138,6 +138,7 @@ pub(super) fn spec() -> OpSpec {
         .small_only()
         .kinked()
         .tolerances(1e-4, 1e-10) // a condition of up to 4, three times for gradients
+        .variety(2)
         .input("x", Kind::Float)
         .attr("atol", AttrType::Float, Attr::None)
         .attr("rtol", AttrType::Float, Attr::None)

@@ -205,6 +205,7 @@ pub(super) fn spec() -> OpSpec {
         ][a.choice("mode", MODES)?];
         Ok(one(a.var("x")?.pad(&a.isizes("pad")?, mode)?))
     })
+    .variety(3)
     .input("x", Kind::Any)
     .required("pad", AttrType::Ints)
     .attr("mode", AttrType::Text, "constant")

@@ -53,6 +53,7 @@ pub(super) fn spec() -> OpSpec {
         let x = a.var("x")?;
         Ok(one(x.unfold_copy(a.isize("dimension")?, size, step)?))
     })
+    .variety(2)
     .input("x", Kind::Any)
     .required("dimension", AttrType::Int)
     .required("size", AttrType::Int)
