@@ -78,7 +78,7 @@ pub(super) fn spec() -> OpSpec {
         let dim = d.dim(dims.len());
         let len = dims[dim.rem_euclid(dims.len() as i64) as usize];
         let size = d.range(0..=len.min(5));
-        let step = d.range(1..=3);
+        let step = d.range(1..=size.clamp(1, 3));
         let args = Args::new()
             .with("x", d.reals(&dims)?)
             .attr("dimension", dim);
