@@ -24,6 +24,8 @@ pub(crate) struct Progress {
     shown: Instant,
     examples: usize,
     accuracy: Option<f64>,
+    /// What a sample is, in the plural.
+    unit: &'static str,
 }
 
 #[derive(Debug)]
@@ -57,6 +59,7 @@ impl Progress {
             shown: now,
             examples: 0,
             accuracy: None,
+            unit: "samples",
         }
     }
 
@@ -93,9 +96,10 @@ impl Progress {
             format!("  accuracy {:.2} %", 100.0 * accuracy)
         });
         format!(
-            "loss {:.4}{accuracy}  {:.0} images/s  {} left",
+            "loss {:.4}{accuracy}  {:.0} {}/s  {} left",
             info.loss,
             self.rate(),
+            self.unit,
             span(self.left(info.step))
         )
     }
@@ -108,15 +112,17 @@ impl Observer for Progress {
             parameters,
             data,
             samples,
+            unit,
             steps,
             run,
             resumed_from,
         } = plan;
         let from = resumed_from.map_or_else(String::new, |step| format!(", from step {step}"));
         let run = run.display();
-        self.say(&format!("{model} ({parameters} parameters) on {data} ({samples} images): {steps} steps{from}, into {run}"));
+        self.say(&format!("{model} ({parameters} parameters) on {data} ({samples} {unit}): {steps} steps{from}, into {run}"));
         let step = resumed_from.unwrap_or(0);
         self.steps = *steps;
+        self.unit = unit;
         self.started = Started {
             at: Instant::now(),
             step,

@@ -8,7 +8,6 @@ use crate::config::TrainConfig;
 use crate::data::{SplitData, eval_loader};
 use crate::error::Result;
 use crate::metrics::{EvalConfig, EvalReport, Evaluation};
-use crate::trace;
 
 /// Scores a model on a split: the loss is the plain cross-entropy, without smoothing and class weights.
 ///
@@ -20,7 +19,6 @@ pub(crate) fn evaluate(
     classes: &[String],
     config: &TrainConfig,
 ) -> Result<EvalReport> {
-    let _span = trace::span("evaluate");
     let mut evaluation = Evaluation::new(classes, EvalConfig::default())?;
     for batch in eval_loader(split, config)?.epoch(0) {
         let batch = batch?;

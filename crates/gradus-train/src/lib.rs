@@ -27,6 +27,7 @@ mod run;
 mod run_report;
 mod saved;
 mod state;
+mod task;
 pub mod trace;
 mod trainer;
 

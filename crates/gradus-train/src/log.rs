@@ -87,19 +87,23 @@ impl RunLog {
         split: &str,
         report: &EvalReport,
     ) -> Result<()> {
-        let record = Record::new("eval", step, epoch)
+        let mut record = Record::new("eval", step, epoch)
             .text("split", split)
             .number("loss", report.loss)
-            .number("accuracy", report.accuracy)
-            .number("top5", report.top5)
-            .number("f1_macro", report.macro_avg.f1)
-            .json("examples", report.examples);
-        self.lines.write(&record)?;
-        for (name, value) in [
-            ("loss", report.loss),
-            ("accuracy", report.accuracy),
-            ("f1_macro", report.macro_avg.f1),
-        ] {
+            .number("accuracy", report.accuracy);
+        let mut scalars = vec![("loss", report.loss), ("accuracy", report.accuracy)];
+        if report.has_classes() {
+            record = record
+                .number("top5", report.top5)
+                .number("f1_macro", report.macro_avg.f1);
+            scalars.push(("f1_macro", report.macro_avg.f1));
+        } else {
+            record = record.number("perplexity", report.perplexity());
+            scalars.push(("perplexity", report.perplexity()));
+        }
+        self.lines
+            .write(&record.json("examples", report.examples))?;
+        for (name, value) in scalars {
             self.events
                 .scalar(&format!("{split}/{name}"), value, step)?;
         }

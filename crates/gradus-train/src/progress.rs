@@ -15,6 +15,8 @@ pub struct Plan {
     pub data: String,
     /// Training samples.
     pub samples: usize,
+    /// What a sample is, in the plural: `images`, `texts`, ….
+    pub unit: &'static str,
     /// Optimizer steps in all.
     pub steps: u64,
     /// Steps done before, if the run was resumed.

@@ -5,19 +5,18 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use gradus_checkpoint::{
-    CheckpointStore, RealFileSystem, RunDir, save_state_dict, weights_sha256, write_atomically,
+    CheckpointStore, RealFileSystem, RunDir, weights_sha256, write_atomically,
 };
 use serde::Serialize;
 
 use crate::config::{KEYS, KeyInfo, TrainConfig};
-use crate::data::RunData;
 use crate::error::{Result, TrainError};
 use crate::log::RunLog;
 use crate::metrics::EvalReport;
 use crate::progress::{Observer, Plan};
 use crate::run_report::{Facts, write_report};
-use crate::saved::{CARD_FILE, ModelCard};
 use crate::state::restore;
+use crate::task::{self, Split};
 use crate::trace;
 use crate::trainer::{Ended, Trainer};
 
@@ -73,29 +72,26 @@ pub fn train(request: &RunRequest<'_>, observer: &mut dyn Observer) -> Result<Ou
     let started = Instant::now();
     let config = request.config;
     config.validate()?;
-    let data = RunData::open(config)?;
-    for file in &data.skipped {
-        observer.warn(&format!(
-            "left out {}: {}",
-            file.path.display(),
-            file.reason
-        ));
+    let task = task::open(config)?;
+    for warning in &task.about().warnings {
+        observer.warn(warning);
     }
-    let mut trainer = Trainer::new(config, &data)?;
+    let mut trainer = Trainer::new(config, task)?;
     let (dir, _lock) = RunDir::create(&config.out)?;
     let checkpoints = dir.store();
     trainer.position.config = lasting(config);
     let resumed_from = continue_run(&mut trainer, &dir, &checkpoints, request.resume, observer)?;
     write_text(&dir.config(), request.config_text)?;
-    write_text(&dir.labels(), &lines(&data.classes))?;
     let mut log = RunLog::open(dir.path(), dir.metrics(), resumed_from)?;
     log.config(request.config_text)?;
+    let about = trainer.task.about();
     observer.started(&Plan {
         run: dir.path().to_owned(),
-        model: config.model.clone(),
-        parameters: trainer.store.parameter_count(),
-        data: data.name.clone(),
-        samples: data.train.dataset.len(),
+        model: about.model.clone(),
+        parameters: trainer.task.store().parameter_count(),
+        data: about.data.clone(),
+        samples: about.samples,
+        unit: about.unit,
         steps: trainer.total_steps,
         resumed_from,
     });
@@ -117,7 +113,6 @@ pub fn train(request: &RunRequest<'_>, observer: &mut dyn Observer) -> Result<Ou
     }
     finish(
         trainer,
-        &data,
         &dir,
         log,
         request,
@@ -184,7 +179,6 @@ struct Ending {
 /// Evaluates, saves the weights, writes the report.
 fn finish(
     mut trainer: Trainer<'_>,
-    data: &RunData,
     dir: &RunDir,
     mut log: RunLog,
     request: &RunRequest<'_>,
@@ -197,11 +191,9 @@ fn finish(
     let epochs = position.epoch + u64::from(position.batch > 0);
     let interrupted = ending.ended == Ended::Interrupted;
     let mut eval = None;
-    if let Some(split) = data.test.as_ref().filter(|_| !interrupted) {
-        let same = data
-            .eval
-            .as_ref()
-            .is_some_and(|eval| eval.name == split.name);
+    let test = trainer.task.split(Split::Test).map(str::to_owned);
+    if let Some(split) = test.filter(|_| !interrupted) {
+        let same = trainer.task.split(Split::Eval) == Some(&split);
         let fresh = trainer
             .last_eval
             .take()
@@ -209,10 +201,10 @@ fn finish(
         let report = match fresh {
             Some((_, report)) => report,
             None => {
-                let report = trainer.evaluate(split)?;
+                let report = trainer.evaluate(Split::Test)?;
                 let epoch = epochs.saturating_sub(1);
-                log.evaluation(position.step, epoch, &split.name, &report)?;
-                observer.evaluated(&split.name, position.step, epoch, &report);
+                log.evaluation(position.step, epoch, &split, &report)?;
+                observer.evaluated(&split, position.step, epoch, &report);
                 report
             }
         };
@@ -220,18 +212,13 @@ fn finish(
     }
     log.sync()?;
     let weights = trainer.final_weights()?;
-    let card = ModelCard::new(config, data);
-    save_state_dict(dir.model(), &weights, &card.metadata())?;
-    write_text(&dir.path().join(CARD_FILE), &card.json())?;
-    if let Some(best) = &trainer.best {
-        save_state_dict(dir.path().join("best.safetensors"), best, &card.metadata())?;
-    }
+    trainer.task.save(dir, &weights, trainer.best.as_ref())?;
     let outcome = Outcome {
         run: dir.path().to_owned(),
         steps: position.step,
         epochs,
         train_loss: position.last_loss.map(f64::from_bits),
-        eval_split: eval.as_ref().map(|(split, _)| split.name.clone()),
+        eval_split: eval.as_ref().map(|(split, _)| split.clone()),
         eval: eval.map(|(_, report)| report),
         seconds: ending.started.elapsed().as_secs_f64(),
         weights_sha256: weights_sha256(&weights),
@@ -242,16 +229,10 @@ fn finish(
     let facts = Facts {
         outcome: &outcome,
         request,
-        data,
-        model: &*trainer.model,
+        task: &*trainer.task,
         training: ending.training,
     };
-    write_report(
-        &dir.report(),
-        log.path(),
-        &facts,
-        trainer.store.parameter_count(),
-    )?;
+    write_report(&dir.report(), log.path(), &facts)?;
     if !config.trace.is_empty() {
         trace::write(&config.trace).map_err(TrainError::io(&config.trace, "write"))?;
     }
@@ -307,11 +288,8 @@ fn differences(old: &serde_json::Value, new: &serde_json::Value) -> String {
     changed.map(line).collect::<Vec<_>>().join("\n")
 }
 
-fn lines(classes: &[String]) -> String {
-    classes.iter().map(|class| format!("{class}\n")).collect()
-}
-
-fn write_text(path: &Path, text: &str) -> Result<()> {
+/// Writes a small file, whole or not at all.
+pub(crate) fn write_text(path: &Path, text: &str) -> Result<()> {
     write_atomically(&RealFileSystem, path, &mut |out| {
         out.write_all(text.as_bytes())
     })?;

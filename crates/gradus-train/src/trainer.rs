@@ -3,23 +3,21 @@
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Instant;
 
-use gradus_autograd::ops::CrossEntropyConfig;
 use gradus_autograd::{Gradients, Parameter, Tensor, Var};
 use gradus_checkpoint::CheckpointStore;
 use gradus_data::{Batch, Loader};
 use gradus_linalg::optimizer as kernel;
-use gradus_nn::{Ctx, Module, ParamStore};
+use gradus_nn::Ctx;
 use gradus_optim::{Ema, Optimizer, Schedule, clip_grad_norm, clip_grad_value, matches_pattern};
 
 use crate::config::TrainConfig;
-use crate::data::RunData;
 use crate::error::{Result, TrainError};
-use crate::evaluate::evaluate;
 use crate::log::RunLog;
 use crate::metrics::EvalReport;
 use crate::optimization::{optimizer, schedule};
 use crate::progress::{Observer, StepInfo};
 use crate::state::{Parts, Position, save};
+use crate::task::{Split, Task};
 use crate::trace;
 
 /// Why the loop ended.
@@ -36,12 +34,9 @@ pub(crate) enum Ended {
 /// A model in training.
 pub(crate) struct Trainer<'a> {
     config: &'a TrainConfig,
-    data: &'a RunData,
-    pub(crate) store: ParamStore,
-    pub(crate) model: Box<dyn Module>,
+    pub(crate) task: Box<dyn Task>,
     parameters: Vec<Parameter>,
     loader: Loader,
-    loss: CrossEntropyConfig,
     optimizer: Box<dyn Optimizer>,
     schedule: Box<dyn Schedule>,
     ema: Option<Ema>,
@@ -54,13 +49,8 @@ pub(crate) struct Trainer<'a> {
 }
 
 impl<'a> Trainer<'a> {
-    pub(crate) fn new(config: &'a TrainConfig, data: &'a RunData) -> Result<Self> {
-        let store = ParamStore::seeded(config.seed);
-        let model = gradus_models::build(&config.model, &store.root(), &data.input)?;
-        if !config.init.is_empty() {
-            gradus_models::load_weights(&store, std::path::Path::new(&config.init))?;
-        }
-        let parameters = store.parameters();
+    pub(crate) fn new(config: &'a TrainConfig, task: Box<dyn Task>) -> Result<Self> {
+        let parameters = task.store().parameters();
         for parameter in &parameters {
             let frozen = config
                 .freeze
@@ -68,7 +58,7 @@ impl<'a> Trainer<'a> {
                 .any(|pattern| matches_pattern(pattern, parameter.name()));
             parameter.set_trainable(!frozen);
         }
-        let loader = data.train_loader(config)?;
+        let loader = task.train_loader()?;
         let steps_per_epoch = loader.len().div_ceil(config.accumulate) as u64;
         let planned = config.epochs.saturating_mul(steps_per_epoch);
         let total_steps = [planned, config.max_steps]
@@ -91,10 +81,8 @@ impl<'a> Trainer<'a> {
             .transpose()?;
         Ok(Self {
             config,
-            data,
-            model,
+            task,
             loader,
-            loss: loss_config(config, data.classes.len())?,
             optimizer: optimizer(config)?,
             schedule: schedule(config, units),
             ema,
@@ -103,13 +91,12 @@ impl<'a> Trainer<'a> {
             best: None,
             last_eval: None,
             parameters,
-            store,
         })
     }
 
     pub(crate) fn parts(&mut self) -> Parts<'_> {
         Parts {
-            store: &self.store,
+            store: self.task.store(),
             optimizer: &mut *self.optimizer,
             schedule: &mut *self.schedule,
             ema: self.ema.as_mut(),
@@ -249,7 +236,7 @@ impl<'a> Trainer<'a> {
         let (mut sum, mut total) = (0.0, 0.0);
         let mut grads = Gradients::default();
         for batch in window {
-            let weight = self.weight_of(batch)?;
+            let weight = self.task.weight(batch)?;
             let loss = self.forward(batch)?;
             sum += weight * f64::from(loss.item::<f32>()?);
             total += weight;
@@ -269,26 +256,7 @@ impl<'a> Trainer<'a> {
         let _span = trace::span("forward");
         let ctx = Ctx::train(self.config.seed, self.position.micro);
         self.position.micro += 1;
-        let logits = self.model.forward(&Var::constant(batch.x.clone()), &ctx)?;
-        Ok(logits.cross_entropy(&batch.labels, &self.loss)?)
-    }
-
-    /// What the mean loss of a batch is divided by.
-    fn weight_of(&self, batch: &Batch) -> Result<f64> {
-        if self.config.class_weights.is_empty() {
-            return Ok(batch.len() as f64);
-        }
-        let weight = |&label: &i64| {
-            usize::try_from(label)
-                .ok()
-                .and_then(|l| self.config.class_weights.get(l))
-        };
-        Ok(batch
-            .labels
-            .to_vec::<i64>()?
-            .iter()
-            .filter_map(weight)
-            .sum())
+        self.task.loss(batch, &ctx)
     }
 
     /// Scores the evaluation split, and tells whether the run should stop for lack of improvement.
@@ -297,14 +265,14 @@ impl<'a> Trainer<'a> {
         log: &mut RunLog,
         observer: &mut dyn Observer,
     ) -> Result<bool> {
-        let Some(split) = &self.data.eval else {
+        let Some(name) = self.task.split(Split::Eval).map(str::to_owned) else {
             return Ok(false);
         };
-        let report = self.evaluate(split)?;
+        let report = self.evaluate(Split::Eval)?;
         // The epoch that was just done, as the lines of its steps call it.
         let epoch = self.position.epoch.saturating_sub(1);
-        log.evaluation(self.position.step, epoch, &split.name, &report)?;
-        observer.evaluated(&split.name, self.position.step, epoch, &report);
+        log.evaluation(self.position.step, epoch, &name, &report)?;
+        observer.evaluated(&name, self.position.step, epoch, &report);
         self.schedule.observe(report.loss);
         let better = self.position.best().is_none_or(|best| report.loss < best);
         if better {
@@ -321,9 +289,10 @@ impl<'a> Trainer<'a> {
     }
 
     /// Scores a split with the weights that the run would end with.
-    pub(crate) fn evaluate(&mut self, split: &crate::data::SplitData) -> Result<EvalReport> {
+    pub(crate) fn evaluate(&mut self, split: Split) -> Result<EvalReport> {
+        let _span = trace::span("evaluate");
         self.swap_average()?;
-        let report = evaluate(&*self.model, split, &self.data.classes, self.config);
+        let report = self.task.evaluate(split);
         self.swap_average()?;
         report
     }
@@ -332,7 +301,13 @@ impl<'a> Trainer<'a> {
     pub(crate) fn final_weights(&mut self) -> Result<Vec<(String, Tensor)>> {
         self.swap_average()?;
         let copy = |(name, value): (String, Tensor)| Ok((name, value.deep_copy()?));
-        let weights = self.store.state_dict().into_iter().map(copy).collect();
+        let weights = self
+            .task
+            .store()
+            .state_dict()
+            .into_iter()
+            .map(copy)
+            .collect();
         self.swap_average()?;
         weights
     }
@@ -353,25 +328,4 @@ impl<'a> Trainer<'a> {
         checkpoints.retain(self.config.keep_checkpoints, &[])?;
         Ok(())
     }
-}
-
-fn loss_config(config: &TrainConfig, classes: usize) -> Result<CrossEntropyConfig> {
-    let weights = &config.class_weights;
-    if !weights.is_empty() && weights.len() != classes {
-        return Err(TrainError::ClassWeights {
-            classes,
-            got: weights.len(),
-        });
-    }
-    let values: Vec<f32> = weights.iter().map(|&w| w as f32).collect();
-    let weight = if values.is_empty() {
-        None
-    } else {
-        Some(Tensor::from_slice(&values, values.len())?)
-    };
-    Ok(CrossEntropyConfig {
-        weight,
-        label_smoothing: config.label_smoothing,
-        ..CrossEntropyConfig::default()
-    })
 }

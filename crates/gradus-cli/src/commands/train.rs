@@ -170,8 +170,12 @@ fn summary(outcome: &Outcome) -> String {
     if let Some(eval) = &outcome.eval {
         let split = outcome.eval_split.as_deref().unwrap_or("eval");
         let (loss, accuracy, examples) = (eval.loss, 100.0 * eval.accuracy, eval.examples);
+        let perplexity = match eval.has_classes() {
+            true => String::new(),
+            false => format!(", perplexity {:.3}", eval.perplexity()),
+        };
         lines.push(format!(
-            "{split:9} loss {loss:.4}, accuracy {accuracy:.2} % of {examples} images"
+            "{split:9} loss {loss:.4}{perplexity}, accuracy {accuracy:.2} % of {examples}"
         ));
     }
     let report = RunDir::new(&outcome.run).report();

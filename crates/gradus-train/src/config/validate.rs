@@ -1,6 +1,7 @@
 //! Values outside their domain are refused before anything starts.
 
 use super::{KEYS, TrainConfig};
+use crate::task::TASKS;
 
 /// A value of the configuration that cannot be used.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -44,7 +45,7 @@ impl TrainConfig {
     /// # Errors
     /// The first value outside its domain.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        one_of("task", &self.task, &["image-classification"])?;
+        one_of("task", &self.task, TASKS)?;
         let models: Vec<&str> = gradus_models::MODELS
             .iter()
             .map(|model| model.name)

@@ -27,7 +27,8 @@ pub struct ClassReport {
 /// # JSON
 /// `loss, accuracy, top5, precision_macro, recall_macro, f1_macro, precision_micro, recall_micro, f1_micro, precision_weighted,
 /// recall_weighted, f1_weighted, roc_auc, examples, invalid, classes, confusion, per_class`. An undefined `roc_auc` is `null`. A loss that
-/// is not finite is `null` and spelt out in `loss_nonfinite` (`"NaN"`, `"inf"`, `"-inf"`), since JSON has no such numbers.
+/// is not finite is `null` and spelt out in `loss_nonfinite` (`"NaN"`, `"inf"`, `"-inf"`), since JSON has no such numbers. Of a language
+/// model: `loss, accuracy, perplexity, examples` (tokens).
 #[derive(Debug, Clone, PartialEq)]
 pub struct EvalReport {
     /// Mean loss an example.
@@ -48,7 +49,7 @@ pub struct EvalReport {
     pub examples: u64,
     /// Of these, examples whose logits held a NaN.
     pub invalid: u64,
-    /// Class names in label order.
+    /// Class names in label order; empty for a language model, whose report has no scores by class.
     pub classes: Vec<String>,
     /// `confusion[true][predicted]`.
     pub confusion: Vec<Vec<u64>>,
@@ -56,11 +57,51 @@ pub struct EvalReport {
     pub per_class: Vec<ClassReport>,
 }
 
+impl EvalReport {
+    /// The report of a language model: mean loss and share of right predictions over `tokens` tokens.
+    pub fn of_tokens(loss: f64, accuracy: f64, tokens: u64) -> Self {
+        let none = Averages {
+            precision: 0.0,
+            recall: 0.0,
+            f1: 0.0,
+        };
+        Self {
+            loss,
+            accuracy,
+            top5: 0.0,
+            macro_avg: none,
+            micro_avg: none,
+            weighted_avg: none,
+            roc_auc: None,
+            examples: tokens,
+            invalid: 0,
+            classes: Vec::new(),
+            confusion: Vec::new(),
+            per_class: Vec::new(),
+        }
+    }
+
+    /// Whether there are scores by class.
+    pub fn has_classes(&self) -> bool {
+        !self.classes.is_empty()
+    }
+
+    /// `exp` of the loss: among how many equally likely tokens a language model hesitates.
+    pub fn perplexity(&self) -> f64 {
+        self.loss.exp()
+    }
+}
+
 impl Serialize for EvalReport {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         serialize_number(&mut map, "loss", self.loss)?;
         serialize_number(&mut map, "accuracy", self.accuracy)?;
+        if !self.has_classes() {
+            serialize_number(&mut map, "perplexity", self.perplexity())?;
+            map.serialize_entry("examples", &self.examples)?;
+            return map.end();
+        }
         serialize_number(&mut map, "top5", self.top5)?;
         for (suffix, average) in [
             ("macro", self.macro_avg),
@@ -166,6 +207,17 @@ mod tests {
             "fields keep their order: {text}"
         );
         assert!(got.get("loss_nonfinite").is_none());
+    }
+
+    #[test]
+    fn a_language_model_has_a_perplexity_and_no_classes() {
+        let report = EvalReport::of_tokens(2.0, 0.25, 64);
+        let got = serde_json::to_string(&report).expect("serialises");
+        let want = format!(
+            r#"{{"loss":2.0,"accuracy":0.25,"perplexity":{},"examples":64}}"#,
+            2.0_f64.exp()
+        );
+        assert_eq!(got, want);
     }
 
     #[test]

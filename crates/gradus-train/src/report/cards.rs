@@ -34,6 +34,27 @@ pub(super) fn render(data: &ReportData) -> String {
 }
 
 fn of_eval(split: &str, eval: &EvalReport) -> Vec<Card> {
+    let loss = |small: &str| Card {
+        name: format!("{split} loss"),
+        value: number(eval.loss),
+        small: small.into(),
+        hero: false,
+    };
+    if !eval.has_classes() {
+        let perplexity = Card {
+            name: format!("{split} perplexity"),
+            value: number(eval.perplexity()),
+            small: format!("over {} tokens", count(eval.examples)),
+            hero: true,
+        };
+        let accuracy = Card {
+            name: "token accuracy".into(),
+            value: percent(eval.accuracy, 2),
+            small: "right next guesses".into(),
+            hero: false,
+        };
+        return vec![perplexity, loss("nats a token"), accuracy];
+    }
     let correct: u64 = eval
         .confusion
         .iter()
@@ -50,12 +71,7 @@ fn of_eval(split: &str, eval: &EvalReport) -> Vec<Card> {
             small: format!("{} of {}", count(correct), count(eval.examples)),
             hero: true,
         },
-        Card {
-            name: format!("{split} loss"),
-            value: number(eval.loss),
-            small: "nats an example".into(),
-            hero: false,
-        },
+        loss("nats an example"),
         Card {
             name: "macro F1".into(),
             value: percent(eval.macro_avg.f1, 2),
