@@ -1,7 +1,11 @@
 //! Models by name.
 
+use std::path::PathBuf;
+
+use gradus_checkpoint::CheckpointError;
 use gradus_nn::{Error, Module, Scope};
 
+use crate::{Architecture, ConfigFault};
 use crate::{Mlp, MlpConfig, ResNet, ResNetConfig, Stem, TutorialCnn, TutorialCnnConfig};
 
 /// What an image classifier is built for.
@@ -48,7 +52,10 @@ pub const MODELS: &[ModelInfo] = &[
     },
 ];
 
-/// Why a model could not be built.
+/// The result of building, reading or writing a model.
+pub(crate) type ModelResult<T> = Result<T, ModelError>;
+
+/// Why a model could not be built, read or written.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ModelError {
@@ -66,6 +73,29 @@ pub enum ModelError {
         /// What it takes.
         takes: &'static str,
     },
+    /// A `config.json` cannot be read, or is not what its architecture takes.
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        fault: ConfigFault,
+    },
+    /// The architecture has no such head.
+    Head {
+        /// The architecture.
+        architecture: Architecture,
+        /// The name of the head.
+        head: &'static str,
+        /// The names of those that it has.
+        has: &'static str,
+    },
+    /// The architecture is known, but its models do not read tokens alone.
+    NotText {
+        /// The architecture.
+        architecture: Architecture,
+    },
+    /// Weights cannot be read or written, or are another model's.
+    Checkpoint(CheckpointError),
     /// Making a layer failed.
     Tensor(Error),
 }
@@ -92,6 +122,20 @@ impl std::fmt::Display for ModelError {
                     "model {name}: takes {takes}, got {channels} channels of {height}×{width}; resize the images or choose another model"
                 )
             }
+            Self::Config { path, fault } => write!(f, "{}: {fault}", path.display()),
+            Self::Head {
+                architecture,
+                head,
+                has,
+            } => write!(
+                f,
+                "model {architecture}: has no head {head:?}; its heads are {has}"
+            ),
+            Self::NotText { architecture } => write!(
+                f,
+                "model {architecture}: is no text model that is built from a folder alone"
+            ),
+            Self::Checkpoint(error) => write!(f, "{error}"),
             Self::Tensor(error) => write!(f, "model: {error}"),
         }
     }
@@ -101,6 +145,7 @@ impl std::error::Error for ModelError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Tensor(error) => Some(error),
+            Self::Checkpoint(error) => Some(error),
             _ => None,
         }
     }
@@ -109,6 +154,12 @@ impl std::error::Error for ModelError {
 impl From<Error> for ModelError {
     fn from(error: Error) -> Self {
         Self::Tensor(error)
+    }
+}
+
+impl From<CheckpointError> for ModelError {
+    fn from(error: CheckpointError) -> Self {
+        Self::Checkpoint(error)
     }
 }
 

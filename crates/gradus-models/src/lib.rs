@@ -1,7 +1,8 @@
-//! Models with their checkpoints' key names: MLP, the tutorial's CNN, ResNet.
+//! Models with their checkpoints' key names: MLP, the tutorial's CNN, ResNet, BERT and its kin.
 //!
 //! One file a model: its config, its module, and the names under which PyTorch's counterpart keeps its weights. A model
-//! is built against a [`gradus_nn::Scope`]; [`build`] does so by name, for programs that read the name from a config.
+//! is built against a [`gradus_nn::Scope`]; [`build`] does so by name, for programs that read the name from a config. Text models come
+//! from folders as transformers writes them: [`open_pretrained`], [`build_text`], [`export`].
 //!
 //! ```
 //! use gradus_models::{ImageInput, build};
@@ -16,14 +17,25 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod bert;
 mod build;
+mod kv_cache;
 mod mlp;
+mod pretrained;
 mod resnet;
+mod self_attention;
 mod tutorial_cnn;
 mod weights;
 
+pub use bert::Bert;
+pub(crate) use build::ModelResult;
 pub use build::{ImageInput, MODELS, ModelError, ModelInfo, build};
+pub use kv_cache::KvCache;
 pub use mlp::{Mlp, MlpConfig};
+pub use pretrained::{
+    Architecture, CausalLm, ConfigFault, FolderConfig, Head, Loaded, OpenConfig, Pretrained,
+    TextModel, build_text, export, load_text_weights, open_pretrained, open_pretrained_with,
+};
 pub use resnet::{ResNet, ResNetConfig, Stem};
 pub use tutorial_cnn::{TutorialCnn, TutorialCnnConfig};
 pub use weights::{load_weights, load_weights_from};

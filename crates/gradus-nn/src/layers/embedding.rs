@@ -5,13 +5,21 @@ use gradus_autograd::{DType, Parameter, Result, ResultExt, Tensor, Var, is_recom
 
 use crate::{Init, Scope};
 
-/// A table of `(rows, width)` that starts from the normal distribution, but for the padding row, which starts at 0.
-fn table(scope: &Scope, rows: usize, width: usize, padding: Option<i64>) -> Result<Parameter> {
-    let normal = Init::Normal {
-        mean: 0.0,
-        std: 1.0,
-    };
-    let weight = scope.parameter("weight", [rows, width], normal)?;
+/// How PyTorch's tables start.
+const NORMAL: Init = Init::Normal {
+    mean: 0.0,
+    std: 1.0,
+};
+
+/// A table of `(rows, width)` that starts by `init`, but for the padding row, which starts at 0.
+fn table(
+    scope: &Scope,
+    rows: usize,
+    width: usize,
+    padding: Option<i64>,
+    init: Init,
+) -> Result<Parameter> {
+    let weight = scope.parameter("weight", [rows, width], init)?;
     let at = padding.map(|p| {
         if p < 0 {
             p.saturating_add_unsigned(rows as u64)
@@ -74,9 +82,23 @@ impl Embedding {
     /// # Errors
     /// Those of making the parameter.
     pub fn new(scope: &Scope, rows: usize, width: usize, config: &EmbeddingConfig) -> Result<Self> {
+        Self::with_init(scope, rows, width, config, NORMAL)
+    }
+
+    /// A table of `rows` vectors that starts by `init`: 0 in the row of `padding_idx`.
+    ///
+    /// # Errors
+    /// Those of making the parameter.
+    pub fn with_init(
+        scope: &Scope,
+        rows: usize,
+        width: usize,
+        config: &EmbeddingConfig,
+        init: Init,
+    ) -> Result<Self> {
         Ok(Self {
             path: scope.path().to_owned(),
-            weight: table(scope, rows, width, config.padding_idx)?,
+            weight: table(scope, rows, width, config.padding_idx, init)?,
             config: *config,
         })
     }
@@ -127,7 +149,7 @@ impl EmbeddingBag {
     ) -> Result<Self> {
         Ok(Self {
             path: scope.path().to_owned(),
-            weight: table(scope, rows, width, config.padding_idx)?,
+            weight: table(scope, rows, width, config.padding_idx, NORMAL)?,
             config: *config,
         })
     }

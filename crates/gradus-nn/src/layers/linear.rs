@@ -53,6 +53,26 @@ impl Linear {
         })
     }
 
+    /// A layer whose weight starts by `init`, and whose bias, if it has one, starts at 0: the manner of language models.
+    ///
+    /// # Errors
+    /// Those of making the parameters.
+    pub fn with_init(
+        scope: &Scope,
+        in_features: usize,
+        out_features: usize,
+        bias: bool,
+        init: Init,
+    ) -> Result<Self> {
+        let weight = scope.parameter("weight", [out_features, in_features], init)?;
+        let zeros = || scope.parameter("bias", [out_features], Init::Zeros);
+        Ok(Self {
+            path: scope.path().to_owned(),
+            weight,
+            bias: bias.then(zeros).transpose()?,
+        })
+    }
+
     /// The weight, `(out_features, in_features)`.
     pub fn weight(&self) -> &Parameter {
         &self.weight

@@ -4,6 +4,7 @@ use gradus_autograd::{Parameter, Result, ResultExt, Tensor, Var};
 
 use super::attention::{AttentionMasks, MultiheadAttention, MultiheadAttentionConfig};
 use super::dropout::Dropout;
+use super::layer_norm::{LayerNorm, LayerNormConfig};
 use crate::{Ctx, Gain, Init, Module, Scope};
 
 /// The nonlinearity between the two linear layers.
@@ -82,36 +83,14 @@ impl Projection {
     }
 }
 
-/// Layer norm over the last dim.
-#[derive(Clone, Debug)]
-struct Norm {
-    weight: Parameter,
-    bias: Option<Parameter>,
-    eps: f64,
-}
-
-impl Norm {
-    fn new(scope: &Scope, width: usize, eps: f64, bias: bool) -> Result<Self> {
-        Ok(Self {
-            weight: scope.parameter("weight", [width], Init::Ones)?,
-            bias: if bias {
-                Some(scope.parameter("bias", [width], Init::Zeros)?)
-            } else {
-                None
-            },
-            eps,
-        })
-    }
-
-    fn forward(&self, x: &Var) -> Result<Var> {
-        let (weight, bias) = (self.weight.var(), self.bias.as_ref().map(Parameter::var));
-        x.layer_norm(
-            &[self.weight.shape()[0]],
-            Some(&weight),
-            bias.as_ref(),
-            self.eps,
-        )
-    }
+/// The layer norm of a part.
+fn norm(scope: &Scope, width: usize, config: &TransformerConfig) -> Result<LayerNorm> {
+    let own = LayerNormConfig {
+        eps: config.layer_norm_eps,
+        bias: config.bias,
+        ..Default::default()
+    };
+    LayerNorm::new(scope, &[width], &own)
 }
 
 /// The linear layers, `linear1` and `linear2`, with their dropouts.
@@ -175,11 +154,16 @@ fn attention(
 }
 
 /// `norm(x + f(x))`, or `x + f(norm(x))` with the norm first.
-fn around(x: &Var, norm: &Norm, first: bool, f: impl FnOnce(&Var) -> Result<Var>) -> Result<Var> {
+fn around(
+    x: &Var,
+    norm: &LayerNorm,
+    (first, ctx): (bool, &Ctx),
+    f: impl FnOnce(&Var) -> Result<Var>,
+) -> Result<Var> {
     if first {
-        x.add(&f(&norm.forward(x)?)?)
+        x.add(&f(&norm.forward(x, ctx)?)?)
     } else {
-        norm.forward(&x.add(&f(x)?)?)
+        norm.forward(&x.add(&f(x)?)?, ctx)
     }
 }
 
@@ -213,7 +197,7 @@ pub struct TransformerEncoderLayer {
     path: String,
     self_attn: MultiheadAttention,
     feedforward: Feedforward,
-    norms: [Norm; 2],
+    norms: [LayerNorm; 2],
     dropout: Dropout,
     norm_first: bool,
 }
@@ -239,8 +223,7 @@ impl TransformerEncoderLayer {
         config: &TransformerConfig,
         xavier: bool,
     ) -> Result<Self> {
-        let norm =
-            |name: &str| Norm::new(&scope.at(name), width, config.layer_norm_eps, config.bias);
+        let norm = |name: &str| norm(&scope.at(name), width, config);
         Ok(Self {
             path: scope.path().to_owned(),
             self_attn: attention(&scope.at("self_attn"), width, heads, config, xavier)?,
@@ -258,11 +241,11 @@ impl TransformerEncoderLayer {
     pub fn forward(&self, x: &Var, masks: &SequenceMasks<'_>, ctx: &Ctx) -> Result<Var> {
         let [first, second] = &self.norms;
         let all = || {
-            let x = around(x, first, self.norm_first, |x| {
+            let x = around(x, first, (self.norm_first, ctx), |x| {
                 let (y, _) = self.self_attn.forward(x, x, x, &masks.attention(), ctx)?;
                 self.dropout.forward(&y, ctx)
             })?;
-            around(&x, second, self.norm_first, |x| {
+            around(&x, second, (self.norm_first, ctx), |x| {
                 self.feedforward.forward(x, ctx)
             })
         };
@@ -278,7 +261,7 @@ pub struct TransformerDecoderLayer {
     self_attn: MultiheadAttention,
     multihead_attn: MultiheadAttention,
     feedforward: Feedforward,
-    norms: [Norm; 3],
+    norms: [LayerNorm; 3],
     dropouts: [Dropout; 2],
     norm_first: bool,
 }
@@ -304,8 +287,7 @@ impl TransformerDecoderLayer {
         config: &TransformerConfig,
         xavier: bool,
     ) -> Result<Self> {
-        let norm =
-            |name: &str| Norm::new(&scope.at(name), width, config.layer_norm_eps, config.bias);
+        let norm = |name: &str| norm(&scope.at(name), width, config);
         let dropout = |name: &str| Dropout::new(&scope.at(name), config.dropout);
         Ok(Self {
             path: scope.path().to_owned(),
@@ -332,17 +314,17 @@ impl TransformerDecoderLayer {
     ) -> Result<Var> {
         let ([first, second, third], [drop1, drop2]) = (&self.norms, &self.dropouts);
         let all = || {
-            let x = around(x, first, self.norm_first, |x| {
+            let x = around(x, first, (self.norm_first, ctx), |x| {
                 let (y, _) = self.self_attn.forward(x, x, x, &own.attention(), ctx)?;
                 drop1.forward(&y, ctx)
             })?;
-            let x = around(&x, second, self.norm_first, |x| {
+            let x = around(&x, second, (self.norm_first, ctx), |x| {
                 let (y, _) =
                     self.multihead_attn
                         .forward(x, memory, memory, &other.attention(), ctx)?;
                 drop2.forward(&y, ctx)
             })?;
-            around(&x, third, self.norm_first, |x| {
+            around(&x, third, (self.norm_first, ctx), |x| {
                 self.feedforward.forward(x, ctx)
             })
         };
@@ -356,7 +338,7 @@ impl TransformerDecoderLayer {
 #[derive(Clone, Debug)]
 pub struct TransformerEncoder {
     layers: Vec<TransformerEncoderLayer>,
-    norm: Option<Norm>,
+    norm: Option<LayerNorm>,
 }
 
 impl TransformerEncoder {
@@ -392,7 +374,7 @@ impl TransformerEncoder {
             )
         };
         let layers = (0..count).map(layer).collect::<Result<Vec<_>>>()?;
-        let last = || Norm::new(&scope.at("norm"), width, config.layer_norm_eps, config.bias);
+        let last = || self::norm(&scope.at("norm"), width, config);
         Ok(Self {
             layers,
             norm: norm.then(last).transpose()?,
@@ -410,7 +392,7 @@ impl TransformerEncoder {
             .try_fold(x.clone(), |x, layer| layer.forward(&x, masks, ctx))?;
         self.norm
             .as_ref()
-            .map_or(Ok(x.clone()), |norm| norm.forward(&x))
+            .map_or(Ok(x.clone()), |norm| norm.forward(&x, ctx))
     }
 }
 
@@ -418,7 +400,7 @@ impl TransformerEncoder {
 #[derive(Clone, Debug)]
 pub struct TransformerDecoder {
     layers: Vec<TransformerDecoderLayer>,
-    norm: Option<Norm>,
+    norm: Option<LayerNorm>,
 }
 
 impl TransformerDecoder {
@@ -454,7 +436,7 @@ impl TransformerDecoder {
             )
         };
         let layers = (0..count).map(layer).collect::<Result<Vec<_>>>()?;
-        let last = || Norm::new(&scope.at("norm"), width, config.layer_norm_eps, config.bias);
+        let last = || self::norm(&scope.at("norm"), width, config);
         Ok(Self {
             layers,
             norm: norm.then(last).transpose()?,
@@ -479,7 +461,7 @@ impl TransformerDecoder {
         })?;
         self.norm
             .as_ref()
-            .map_or(Ok(x.clone()), |norm| norm.forward(&x))
+            .map_or(Ok(x.clone()), |norm| norm.forward(&x, ctx))
     }
 }
 
@@ -520,6 +502,16 @@ impl Transformer {
                 true,
             )?,
         })
+    }
+
+    /// The encoder.
+    pub fn encoder(&self) -> &TransformerEncoder {
+        &self.encoder
+    }
+
+    /// The decoder.
+    pub fn decoder(&self) -> &TransformerDecoder {
+        &self.decoder
     }
 
     /// The decoder's output for the target sequence, given the source sequence; `masks` are those of source, target and memory.
