@@ -22,6 +22,7 @@
 mod ctx;
 mod init;
 mod layers;
+mod lora;
 mod module;
 mod store;
 
@@ -29,5 +30,6 @@ pub use ctx::Ctx;
 pub use gradus_autograd::{DType, Error, Result, ResultExt, Tensor, Var};
 pub use init::{Fan, Gain, Init};
 pub use layers::*;
+pub use lora::{Adapter, LoraConfig, WeightLayout, is_adapter_key};
 pub use module::{Identity, Module, Sequential};
 pub use store::{ParamStore, Scope};

@@ -8,7 +8,7 @@ use gradus_autograd::{
 };
 use gradus_random::stream_of;
 
-use crate::Init;
+use crate::{Adapter, Init, LoraConfig, is_adapter_key};
 
 /// All parameters and buffers of a model. Cheap to clone; clones share.
 ///
@@ -23,6 +23,7 @@ struct Shared {
     seed: u64,
     dtype: DType,
     entries: Mutex<Vec<Entry>>,
+    adapters: Mutex<Vec<Adapter>>,
 }
 
 #[derive(Clone)]
@@ -67,6 +68,7 @@ impl ParamStore {
                 seed,
                 dtype,
                 entries: Mutex::default(),
+                adapters: Mutex::default(),
             }),
         }
     }
@@ -76,7 +78,22 @@ impl ParamStore {
         Scope {
             store: self.clone(),
             path: String::new(),
+            lora: None,
         }
+    }
+
+    /// The adapters of all layers that have one, in the order of their making.
+    pub fn adapters(&self) -> Vec<Adapter> {
+        let adapters = self.shared.adapters.lock();
+        adapters.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Adds what the adapters learned to the weights themselves; see [`Adapter::merge`].
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn merge_adapters(&self) -> Result<()> {
+        self.adapters().iter().try_for_each(Adapter::merge)
     }
 
     /// All parameters, in the order of their making.
@@ -215,6 +232,7 @@ impl fmt::Debug for ParamStore {
 pub struct Scope {
     store: ParamStore,
     path: String,
+    lora: Option<Arc<LoraConfig>>,
 }
 
 impl Scope {
@@ -224,7 +242,29 @@ impl Scope {
         Self {
             store: self.store.clone(),
             path: self.key(name),
+            lora: self.lora.clone(),
         }
+    }
+
+    /// The same path, where the linear layers that the configuration picks get adapters and all else is frozen.
+    #[must_use]
+    pub fn with_lora(&self, config: LoraConfig) -> Self {
+        Self {
+            lora: Some(Arc::new(config)),
+            ..self.clone()
+        }
+    }
+
+    /// What layers made here are adapted by.
+    pub fn lora(&self) -> Option<&LoraConfig> {
+        self.lora.as_deref()
+    }
+
+    pub(crate) fn adapted(&self, adapter: Adapter) {
+        let adapters = self.store.shared.adapters.lock();
+        adapters
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(adapter);
     }
 
     /// The path, as keys show it; empty at the root.
@@ -255,6 +295,10 @@ impl Scope {
             })
             .at(|| key.clone())?;
         let parameter = Parameter::new(key, value);
+        if let Some(lora) = &self.lora {
+            let key = parameter.name();
+            parameter.set_trainable(is_adapter_key(key) || lora.trains(key));
+        }
         self.store.add(Entry::Parameter(parameter.clone()))?;
         Ok(parameter)
     }

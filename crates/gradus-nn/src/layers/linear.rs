@@ -2,19 +2,20 @@
 
 use gradus_autograd::{Parameter, Result, ResultExt, Var};
 
-use crate::{Ctx, Init, Module, Scope};
+use crate::{Adapter, Ctx, Init, Module, Scope, WeightLayout};
 
 /// `y = x · weightᵀ + bias`; `torch.nn.Linear`.
 ///
 /// # Shapes
 /// `(…, in_features) -> (…, out_features)`; `weight` is `(out_features, in_features)`, `bias` `(out_features,)`.
 ///
-/// Both start uniformly in `±1 / sqrt(in_features)`.
+/// Both start uniformly in `±1 / sqrt(in_features)`. In a scope with a [`crate::LoraConfig`] that picks it, the layer has an adapter.
 #[derive(Clone, Debug)]
 pub struct Linear {
     path: String,
     weight: Parameter,
     bias: Option<Parameter>,
+    adapter: Option<Adapter>,
 }
 
 impl Linear {
@@ -23,15 +24,10 @@ impl Linear {
     /// # Errors
     /// Those of making the parameters.
     pub fn new(scope: &Scope, in_features: usize, out_features: usize) -> Result<Self> {
-        let mut layer = Self::without_bias(scope, in_features, out_features)?;
-        layer.bias = Some(scope.parameter(
-            "bias",
-            [out_features],
-            Init::Fan {
-                fan_in: in_features,
-            },
-        )?);
-        Ok(layer)
+        let init = Init::Fan {
+            fan_in: in_features,
+        };
+        Self::make(scope, [out_features, in_features], init, Some(init))
     }
 
     /// A layer without a bias.
@@ -39,18 +35,10 @@ impl Linear {
     /// # Errors
     /// Those of making the parameter.
     pub fn without_bias(scope: &Scope, in_features: usize, out_features: usize) -> Result<Self> {
-        let weight = scope.parameter(
-            "weight",
-            [out_features, in_features],
-            Init::Fan {
-                fan_in: in_features,
-            },
-        )?;
-        Ok(Self {
-            path: scope.path().to_owned(),
-            weight,
-            bias: None,
-        })
+        let init = Init::Fan {
+            fan_in: in_features,
+        };
+        Self::make(scope, [out_features, in_features], init, None)
     }
 
     /// A layer whose weight starts by `init`, and whose bias, if it has one, starts at 0: the manner of language models.
@@ -64,12 +52,18 @@ impl Linear {
         bias: bool,
         init: Init,
     ) -> Result<Self> {
-        let weight = scope.parameter("weight", [out_features, in_features], init)?;
-        let zeros = || scope.parameter("bias", [out_features], Init::Zeros);
+        let zeros = bias.then_some(Init::Zeros);
+        Self::make(scope, [out_features, in_features], init, zeros)
+    }
+
+    fn make(scope: &Scope, shape: [usize; 2], init: Init, bias_init: Option<Init>) -> Result<Self> {
+        let weight = scope.parameter("weight", shape, init)?;
+        let bias = bias_init.map(|init| scope.parameter("bias", [shape[0]], init));
         Ok(Self {
             path: scope.path().to_owned(),
+            bias: bias.transpose()?,
+            adapter: Adapter::of(scope, &weight, WeightLayout::OutIn)?,
             weight,
-            bias: bias.then(zeros).transpose()?,
         })
     }
 
@@ -85,9 +79,14 @@ impl Linear {
 }
 
 impl Module for Linear {
-    fn forward(&self, x: &Var, _ctx: &Ctx) -> Result<Var> {
+    fn forward(&self, x: &Var, ctx: &Ctx) -> Result<Var> {
         let bias = self.bias.as_ref().map(Parameter::var);
-        x.linear(&self.weight.var(), bias.as_ref())
-            .at(|| self.path.as_str())
+        let y = x
+            .linear(&self.weight.var(), bias.as_ref())
+            .at(|| self.path.as_str())?;
+        match &self.adapter {
+            Some(adapter) => adapter.add(&y, x, ctx),
+            None => Ok(y),
+        }
     }
 }
