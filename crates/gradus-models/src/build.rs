@@ -94,6 +94,13 @@ pub enum ModelError {
         /// The architecture.
         architecture: Architecture,
     },
+    /// No layer has a name that an adapter is asked for.
+    NoTarget {
+        /// The names and patterns.
+        targets: Vec<String>,
+        /// How the names of the linear layers end.
+        layers: Vec<String>,
+    },
     /// Weights cannot be read or written, or are another model's.
     Checkpoint(CheckpointError),
     /// Making a layer failed.
@@ -134,6 +141,12 @@ impl std::fmt::Display for ModelError {
             Self::NotText { architecture } => write!(
                 f,
                 "model {architecture}: is no text model that is built from a folder alone"
+            ),
+            Self::NoTarget { targets, layers } => write!(
+                f,
+                "adapter: no linear layer is named {}; their names end in {}",
+                targets.join(", "),
+                layers.join(", ")
             ),
             Self::Checkpoint(error) => write!(f, "{error}"),
             Self::Tensor(error) => write!(f, "model: {error}"),

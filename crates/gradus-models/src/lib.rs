@@ -1,8 +1,9 @@
-//! Models with their checkpoints' key names: MLP, the tutorial's CNN, ResNet, BERT and its kin.
+//! Models with their checkpoints' key names: MLP, the tutorial's CNN, ResNet, BERT and its kin, GPT-2, LLaMA and its kin.
 //!
 //! One file a model: its config, its module, and the names under which PyTorch's counterpart keeps its weights. A model
 //! is built against a [`gradus_nn::Scope`]; [`build`] does so by name, for programs that read the name from a config. Text models come
-//! from folders as transformers writes them: [`open_pretrained`], [`build_text`], [`export`].
+//! from folders as transformers writes them: [`open_pretrained`], [`build_text`], [`export`]; [`generate()`] continues texts, and
+//! [`open_adapted`] gives a model LoRA adapters.
 //!
 //! ```
 //! use gradus_models::{ImageInput, build};
@@ -17,20 +18,30 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod adapter;
 mod bert;
 mod build;
+mod decoder;
+mod generate;
+mod gpt2;
 mod kv_cache;
+mod llama;
 mod mlp;
 mod pretrained;
 mod resnet;
+mod rope;
 mod self_attention;
 mod tutorial_cnn;
 mod weights;
 
+pub use adapter::{load_adapter, open_adapted, open_with_adapter, read_lora, save_adapter};
 pub use bert::Bert;
 pub(crate) use build::ModelResult;
 pub use build::{ImageInput, MODELS, ModelError, ModelInfo, build};
+pub use generate::{Finish, GenerateConfig, Generated, generate};
+pub use gpt2::Gpt2;
 pub use kv_cache::KvCache;
+pub use llama::Llama;
 pub use mlp::{Mlp, MlpConfig};
 pub use pretrained::{
     Architecture, CausalLm, ConfigFault, FolderConfig, Head, Loaded, OpenConfig, Pretrained,

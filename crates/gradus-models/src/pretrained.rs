@@ -12,7 +12,7 @@ mod weights;
 use std::path::Path;
 
 use gradus_autograd::DType;
-use gradus_nn::{ParamStore, Scope};
+use gradus_nn::{LoraConfig, ParamStore, Scope};
 
 pub(crate) use activation::Activation;
 pub use config::{ConfigFault, FolderConfig};
@@ -22,6 +22,8 @@ pub(crate) use text_model::{Sequences, require_sequences};
 pub use weights::{Loaded, export, load_text_weights};
 
 use crate::bert::Bert;
+use crate::gpt2::Gpt2;
+use crate::llama::Llama;
 use crate::{ModelError, ModelResult};
 
 /// Builds the text model that a configuration names, with fresh weights, at `scope`.
@@ -37,6 +39,10 @@ pub fn build_text(
     match config.architecture()? {
         Architecture::Bert | Architecture::Roberta | Architecture::DistilBert => {
             Ok(Box::new(Bert::new(scope, config, head)?))
+        }
+        Architecture::Gpt2 => Ok(Box::new(Gpt2::new(scope, config, head)?)),
+        Architecture::Llama | Architecture::Qwen2 | Architecture::Mistral => {
+            Ok(Box::new(Llama::new(scope, config, head)?))
         }
         architecture => Err(ModelError::NotText { architecture }),
     }
@@ -94,9 +100,23 @@ pub fn open_pretrained_with(
     head: Head,
     options: &OpenConfig,
 ) -> ModelResult<Pretrained> {
+    open_with_lora(folder, head, options, None)
+}
+
+/// [`open_pretrained_with`], with adapters where they are asked for.
+pub(crate) fn open_with_lora(
+    folder: &Path,
+    head: Head,
+    options: &OpenConfig,
+    lora: Option<&LoraConfig>,
+) -> ModelResult<Pretrained> {
     let config = FolderConfig::open(folder)?.with_recompute(options.recompute);
     let store = ParamStore::with_dtype(options.seed, options.dtype);
-    let model = build_text(&config, head, &store.root())?;
+    let scope = match lora {
+        None => store.root(),
+        Some(lora) => store.root().with_lora(lora.clone()),
+    };
+    let model = build_text(&config, head, &scope)?;
     let (state, path) = weights::read_weights(folder)?;
     let Loaded { fresh, unused } = load_text_weights(&store, model.as_ref(), state, &path)?;
     Ok(Pretrained {

@@ -76,7 +76,11 @@ impl FolderConfig {
     /// # Errors
     /// [`ModelError::Config`] if there is none, if it cannot be read, or if it is not a JSON object.
     pub fn open(folder: &Path) -> ModelResult<Self> {
-        let path = folder.join(CONFIG_FILE);
+        Self::open_file(folder.join(CONFIG_FILE))
+    }
+
+    /// Reads a file of keys.
+    pub(crate) fn open_file(path: PathBuf) -> ModelResult<Self> {
         let fail = |fault| ModelError::Config {
             path: path.clone(),
             fault,

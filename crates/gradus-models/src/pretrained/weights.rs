@@ -8,7 +8,7 @@ use gradus_checkpoint::{
     CheckpointError, Metadata, RealFileSystem, StateDict, load_state_dict, save_state_dict,
     write_atomically,
 };
-use gradus_nn::ParamStore;
+use gradus_nn::{ParamStore, is_adapter_key};
 use serde_json::Value;
 
 use super::config::CONFIG_FILE;
@@ -87,7 +87,9 @@ pub fn load_text_weights(
         named.entry(target).or_insert(tensor);
     }
     for (name, tensor) in store.state_dict() {
-        if architecture.is_head(&name) && !named.contains_key(&name) {
+        if is_adapter_key(&name) {
+            named.insert(name, tensor);
+        } else if architecture.is_head(&name) && !named.contains_key(&name) {
             named.insert(name.clone(), tensor);
             loaded.fresh.push(name);
         }
@@ -123,7 +125,7 @@ fn own_name(name: &str, architecture: Architecture, known: &BTreeSet<&str>) -> S
 }
 
 /// Writes a model folder that transformers' `from_pretrained` opens: `config.json` and `model.safetensors`, with transformers' names and
-/// each tied parameter once.
+/// each tied parameter once. Adapters are left out: merge them before ([`ParamStore::merge_adapters`]), or see [`crate::save_adapter`].
 ///
 /// # Errors
 /// What the file system or the format refuses, with the path.
@@ -155,11 +157,9 @@ pub(crate) fn write_folder(
     write_atomically(&RealFileSystem, &path, &mut |file| {
         file.write_all(text.as_bytes())
     })?;
-    save_state_dict(
-        folder.join(WEIGHTS_FILE),
-        &store.state_dict(),
-        &Metadata::new(),
-    )?;
+    let mut state = store.state_dict();
+    state.retain(|(name, _)| !is_adapter_key(name));
+    save_state_dict(folder.join(WEIGHTS_FILE), &state, &Metadata::new())?;
     Ok(())
 }
 
