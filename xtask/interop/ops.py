@@ -129,6 +129,9 @@ DIFFERENT = [
     ("cholesky_solve", "grad.input2", "PyTorch gives a gradient to the triangle that is not read"),
     ("pinv", "'hermitian': True", "PyTorch gives a gradient to the triangle that is not read"),
     ("hypot", "PyTorch inf", "PyTorch's gradient overflows where the quotient does not"),
+    ("max_unpool1d", "grad.x", "of values written to one place the last stays, and alone has a gradient"),
+    ("max_unpool2d", "grad.x", "of values written to one place the last stays, and alone has a gradient"),
+    ("max_unpool3d", "grad.x", "of values written to one place the last stays, and alone has a gradient"),
 ]
 
 
@@ -449,6 +452,7 @@ def main():
     parser.add_argument("--verbose", action="store_true", help="say why samples were refused or outside")
     args = parser.parse_args()
     torch.set_num_threads(1)
+    args.work.mkdir(parents=True, exist_ok=True)
     replay = Replay(args.gradus, args.work)
     totals, broken, replayed = collections.Counter(), [], set()
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
