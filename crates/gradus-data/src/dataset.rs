@@ -10,13 +10,24 @@ use crate::error::{DataError, Result};
 use crate::source::ImageSource;
 use crate::transform::{Compose, Item, TransformError};
 
-/// One example: an input and its class.
+/// One example: an input and its label.
 #[derive(Clone, Debug)]
 pub struct Sample {
-    /// The input; of image data sets f32 (C, H, W).
+    /// The input: f32 (C, H, W) of image data sets, i64 (T,) of token data sets.
     pub x: Tensor,
-    /// The class.
-    pub label: i64,
+    /// The label, i64: a scalar for a class, (T,) for a target at each token, where -100 is one that losses ignore.
+    pub label: Tensor,
+}
+
+impl Sample {
+    /// An input and its class.
+    ///
+    /// # Errors
+    /// [`gradus_tensor::Error::OutOfMemory`] if not even a scalar can be made.
+    pub fn of_class(x: Tensor, class: i64) -> Result<Self> {
+        let label = Tensor::scalar(class)?;
+        Ok(Self { x, label })
+    }
 }
 
 /// Samples by index.
@@ -162,7 +173,7 @@ impl Dataset for ImageDataset {
         let x = self
             .make(index, epoch)
             .map_err(|error| error.in_sample(self.source.sample_name(index)))?;
-        Ok(Sample { x, label })
+        Sample::of_class(x, label)
     }
 
     fn classes(&self) -> &[String] {

@@ -82,7 +82,7 @@ pub enum DataError {
     },
     /// Samples of one batch have different shapes.
     #[error(
-        "samples of one batch differ in shape: {first} is {first_shape}, {second} is {second_shape}: add a Resize or a crop to the transforms"
+        "samples of one batch differ in shape: {first} is {first_shape}, {second} is {second_shape}: give them one shape, as a Resize or a crop does with images, or pad them as Collate::Pad does"
     )]
     ShapesDiffer {
         /// The name of the first sample.

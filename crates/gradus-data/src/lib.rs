@@ -42,9 +42,10 @@ mod sampler;
 mod source;
 mod split;
 mod statistics;
+mod text;
 mod transform;
 
-pub use collate::{Batch, collate};
+pub use collate::{Batch, Collate, collate};
 pub use dataset::{Dataset, ImageDataset, ImageDatasetConfig, Sample, Subset};
 pub use error::{DataError, FolderProblem, Result};
 pub use formats::{
@@ -59,4 +60,5 @@ pub use sampler::{Sampler, Sequential, Shuffled, Weighted};
 pub use source::{ImageSource, ImageSplits, SkippedFile, Split, SubsetSource};
 pub use split::{StratifiedSplit, stratified_split};
 pub use statistics::{ChannelStatistics, image_statistics, tensor_statistics};
+pub use text::{IGNORED, TokenizedTexts};
 pub use transform::*;

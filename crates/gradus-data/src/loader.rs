@@ -13,7 +13,7 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use crate::collate::{Batch, collate};
+use crate::collate::{Batch, Collate, collate};
 use crate::dataset::Dataset;
 use crate::error::{DataError, Result};
 use crate::sampler::{Sampler, Sequential, Shuffled};
@@ -72,6 +72,7 @@ pub struct Loader {
     dataset: Arc<dyn Dataset>,
     sampler: Arc<dyn Sampler>,
     config: LoaderConfig,
+    collate: Collate,
 }
 
 impl Loader {
@@ -92,6 +93,7 @@ impl Loader {
             dataset,
             sampler,
             config,
+            collate: Collate::Stack,
         }
         .checked()
     }
@@ -112,8 +114,34 @@ impl Loader {
             dataset,
             sampler,
             config,
+            collate: Collate::Stack,
         }
         .checked()
+    }
+
+    /// The same with samples made into batches in this way; without, they are stacked.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use gradus_data::{Collate, Loader, LoaderConfig, TokenizedTexts};
+    /// let texts = TokenizedTexts::of_classes(vec![vec![5, 6, 7], vec![8]], &[0, 1])?;
+    /// let config = LoaderConfig { batch_size: 2, ..Default::default() };
+    /// let pad = Collate::Pad { value: 0, label: -100, multiple_of: 1 };
+    /// let loader = Loader::new(Arc::new(texts), config)?.with_collate(pad)?;
+    /// let batch = loader.epoch(0).next().unwrap()?;
+    /// assert_eq!(batch.x.to_vec::<i64>()?, [5, 6, 7, 8, 0, 0]);
+    /// assert_eq!(batch.lengths.unwrap().to_vec::<i64>()?, [3, 1]);
+    /// # Ok::<(), gradus_data::DataError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`DataError::Argument`] for padding to a multiple of 0.
+    pub fn with_collate(mut self, collate: Collate) -> Result<Self> {
+        if let Collate::Pad { multiple_of: 0, .. } = collate {
+            return Err(refuse("multiple_of", "at least 1", "0".into()));
+        }
+        self.collate = collate;
+        Ok(self)
     }
 
     fn checked(self) -> Result<Self> {
@@ -173,6 +201,7 @@ impl Loader {
             order: self.sampler.indices(epoch),
             batch_size: self.config.batch_size,
             epoch,
+            collate: self.collate,
             stop: AtomicBool::new(false),
         });
         let next = start.min(batches);
@@ -208,6 +237,7 @@ struct Job {
     order: Vec<usize>,
     batch_size: usize,
     epoch: u64,
+    collate: Collate,
     stop: AtomicBool,
 }
 
@@ -240,7 +270,7 @@ impl Job {
                 Err(error) => return Some(Err(error)),
             }
         }
-        Some(collate(&samples, indices, |index| {
+        Some(collate(&samples, indices, self.collate, |index| {
             self.dataset.sample_name(index)
         }))
     }

@@ -77,10 +77,7 @@ impl Dataset for TensorDataset {
             index,
             len,
         })?;
-        Ok(Sample {
-            x: self.x.select(0, index)?,
-            label,
-        })
+        Sample::of_class(self.x.select(0, index)?, label)
     }
 
     fn classes(&self) -> &[String] {

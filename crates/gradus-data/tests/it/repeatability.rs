@@ -143,8 +143,8 @@ fn without_random_transforms_epochs_are_equal_and_wholly_cached() {
                 plain.get(index, epoch).unwrap(),
             );
             assert_eq!(
-                (a.x.to_le_bytes().unwrap(), a.label),
-                (b.x.to_le_bytes().unwrap(), b.label)
+                (a.x.to_le_bytes().unwrap(), a.label.to_le_bytes().unwrap()),
+                (b.x.to_le_bytes().unwrap(), b.label.to_le_bytes().unwrap())
             );
         }
     }
