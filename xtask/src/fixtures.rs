@@ -17,9 +17,17 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(project: &Project, args: &Args) -> Result<()> {
-    let python = args
-        .python
-        .interpreter(project, &["torch", "safetensors", "numpy", "tensorboard"])?;
+    let python = args.python.interpreter(
+        project,
+        &[
+            "torch",
+            "safetensors",
+            "numpy",
+            "tensorboard",
+            "tokenizers",
+            "transformers",
+        ],
+    )?;
     let mut chosen = generators(&project.root)?;
     chosen.retain(|path| {
         args.filter

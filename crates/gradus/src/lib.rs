@@ -4,7 +4,7 @@
 //! need. What a program does with them, from data to weights: samples become batches ([`data`]), batches become
 //! [`Var`](prelude::Var)s that go through layers ([`nn`], [`models`]), a loss is taken back to gradients
 //! ([`autograd`]), an optimizer changes the parameters ([`optim`]), and the weights go to a file ([`checkpoint`]).
-//! [`train`] does all of this for a configuration.
+//! [`train`] does all of this for a configuration. [`text`] turns text into token ids and back.
 //!
 //! ```
 //! use gradus::prelude::*;
@@ -40,6 +40,7 @@ pub use gradus_models as models;
 pub use gradus_nn as nn;
 pub use gradus_optim as optim;
 pub use gradus_tensor as tensor;
+pub use gradus_text as text;
 pub use gradus_train as train;
 
 /// The names that most programs need.
@@ -72,6 +73,7 @@ pub mod prelude {
     pub use gradus_optim::{
         Adam, AdamConfig, Ema, Optimizer, Schedule, Sgd, SgdConfig, clip_grad_norm,
     };
+    pub use gradus_text::{EncodeConfig, Encoding, Message, TextError, Tokenizer};
     pub use gradus_train::config::TrainConfig;
     pub use gradus_train::metrics::{EvalReport, Evaluation};
     pub use gradus_train::{Observer, Outcome, RunRequest, SavedModel, Silent, TrainError};
