@@ -54,16 +54,15 @@ impl View<'_> {
             return Ok(Sight { mask: None, causal });
         }
         let rows = if self.real.is_some() { self.rows } else { 1 };
-        let mut seen = Vec::with_capacity(rows * self.places * total);
-        for row in 0..rows {
-            for query in self.past..total {
-                seen.extend((0..total).map(|key| {
+        let mask = Tensor::build([rows, 1, self.places, total], |seen: &mut [bool]| {
+            for (at, seen) in seen.chunks_mut(total).enumerate() {
+                let (row, query) = (at / self.places, self.past + at % self.places);
+                for (key, seen) in seen.iter_mut().enumerate() {
                     let near = key <= query && query - key < window;
-                    near && self.real.is_none_or(|real| real(row, key))
-                }));
+                    *seen = near && self.real.is_none_or(|real| real(row, key));
+                }
             }
-        }
-        let mask = Tensor::from_slice(&seen, [rows, 1, self.places, total])?;
+        })?;
         Ok(Sight {
             mask: Some(Var::constant(mask)),
             causal: false,
@@ -83,6 +82,15 @@ impl Pass {
         window: Option<usize>,
     ) -> Result<Self> {
         let Sequences { count, len } = require_sequences(tokens, mask, vocab, positions)?;
+        if count == 0 || len == 0 {
+            let (expected, got) = (1, count * len);
+            return Err(Error::Length {
+                op: "forward",
+                expected,
+                got,
+            })
+            .at(|| "tokens are (B, T) with B and T of at least 1");
+        }
         let real = mask.map(Tensor::to_vec::<bool>).transpose()?;
         let padded_before = |real: &Vec<bool>| {
             let mut rows = real.chunks(len.max(1));
@@ -186,6 +194,16 @@ pub(crate) fn attend(
     };
     let y = query.scaled_dot_product_attention(key, value, sight.mask.as_ref(), &config)?;
     y.transpose(1, 2)?.flatten(2, -1)
+}
+
+/// The number of layers that a key says: what no model has is a damaged file.
+pub(crate) fn layers_of(config: &FolderConfig, key: &str, default: usize) -> ModelResult<usize> {
+    const MOST: usize = 4096;
+    let layers = config.count_or(key, default)?;
+    if layers > MOST {
+        return Err(config.wrong(key, format!("at most {MOST}")));
+    }
+    Ok(layers)
 }
 
 /// `(B, T, H · D)` as `(B, T, H, D)`.

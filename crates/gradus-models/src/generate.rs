@@ -315,8 +315,9 @@ fn choose(
     }
     let mut scores = scores.to_vec();
     penalise(&mut scores, text, config.repetition_penalty);
+    let best = highest(&scores);
     if config.temperature == 0.0 {
-        return Ok(highest(&scores));
+        return Ok(best);
     }
     let kept = kept(&mut scores, config);
     let top = kept
@@ -332,8 +333,8 @@ fn choose(
             return Ok(id);
         }
     }
-    // rounding left the draw at the very end, or no score is finite
-    Ok(highest(&scores))
+    // rounding left the draw at the very end, or scores over the temperature are not finite
+    Ok(best)
 }
 
 /// The first of the highest scores.

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::decoder::{
     Attend, Block, DecoderHead, HeadOptions, Pass, attend, config_json, heads, last_place,
-    remembered, run, run_cached,
+    layers_of, remembered, run, run_cached,
 };
 use crate::pretrained::Activation;
 use crate::{Architecture, CausalLm, FolderConfig, Head, KvCache, ModelResult, TextModel};
@@ -54,7 +54,7 @@ impl Config {
             vocab: config.count_or("vocab_size", 50_257)?,
             positions: config.count_or("n_positions", 1024)?,
             width,
-            layers: config.count_or("n_layer", 12)?,
+            layers: layers_of(config, "n_layer", 12)?,
             heads,
             inner: config.count_or("n_inner", width.saturating_mul(4))?,
             activation: Activation::read(config, "activation_function", "gelu_new")?,

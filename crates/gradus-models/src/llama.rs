@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::decoder::{
     Attend, Block, DecoderHead, HeadOptions, Pass, attend, config_json, heads, last_place,
-    remembered, run, run_cached,
+    layers_of, remembered, run, run_cached,
 };
 use crate::pretrained::Activation;
 use crate::rope::{Rope, rotate, turned};
@@ -73,7 +73,7 @@ impl Config {
                 return Err(config.wrong("num_attention_heads", rule));
             }
         };
-        let layers = config.count_or("num_hidden_layers", 32)?;
+        let layers = layers_of(config, "num_hidden_layers", 32)?;
         let window = window_of(config, architecture)?;
         let llama = architecture == Architecture::Llama;
         let attention_bias = config.flag_or("attention_bias", false)? && llama;

@@ -103,6 +103,9 @@ impl Rope {
                 format!("even for rotary positions, and is {}", self.width),
             ));
         }
+        if self.positions == 0 {
+            return Err(config.wrong("max_position_embeddings", "at least 1"));
+        }
         if !(self.theta.is_finite() && self.theta > 1.0) {
             return Err(config.wrong(
                 key,

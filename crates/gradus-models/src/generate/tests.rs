@@ -121,6 +121,16 @@ fn greedy_takes_the_first_of_the_highest_and_nan_is_an_error() {
 }
 
 #[test]
+fn a_temperature_close_to_0_is_greedy() {
+    let cold = GenerateConfig {
+        temperature: 1e-308,
+        ..config()
+    };
+    let scores = [1.0, 30.0, 40.0, 2.0];
+    assert_eq!(choose(&scores, &[], 1, 0, &cold).unwrap(), 2);
+}
+
+#[test]
 fn equal_prompts_of_a_batch_have_other_numbers() {
     let streams = |prompts: &[Vec<u32>]| -> Vec<u64> {
         texts(prompts).into_iter().map(|text| text.stream).collect()

@@ -371,6 +371,8 @@ fn tokens_and_lengths_that_the_model_lacks_are_refused_by_forward_and_step() {
     for error in run(&[1; 33]) {
         assert!(error.contains("32 positions"), "{error}");
     }
+    let none = Tensor::zeros([1, 0], DType::I64).unwrap();
+    assert!(found.model.forward(&none, None, &Ctx::eval()).is_err());
     let mut cache = KvCache::new(2, vec![0, 0]);
     assert!(
         causal(&found)
@@ -465,6 +467,36 @@ fn exported_folders_open_again_with_the_same_names_and_logits() {
 }
 
 #[test]
+fn fresh_weights_start_as_in_transformers() {
+    let spread = |config: FolderConfig, name: &str| {
+        let store = ParamStore::seeded(3);
+        build_text(&config, Head::CausalLm, &store.root()).unwrap();
+        let all = store.state_dict();
+        let x = values(&all.iter().find(|(own, _)| own == name).unwrap().1);
+        (x.iter().map(|x| x * x).sum::<f64>() / x.len() as f64).sqrt()
+    };
+    let base = |name: &str| FolderConfig::open(&folder(name)).unwrap();
+    for (name, parameter, want) in [
+        ("gpt2", "transformer.wte.weight", 0.02),
+        ("gpt2", "transformer.h.1.attn.c_attn.weight", 0.02),
+        // two layers: four projections into the residual stream
+        ("gpt2", "transformer.h.1.mlp.c_proj.weight", 0.01),
+        ("gpt2", "transformer.h.0.mlp.c_proj.bias", 0.0),
+        ("llama", "model.layers.0.self_attn.o_proj.weight", 0.02),
+        ("llama", "model.norm.weight", 1.0),
+        ("llama", "lm_head.weight", 0.02),
+        ("qwen2", "model.layers.0.self_attn.q_proj.bias", 0.0),
+    ] {
+        let got = spread(base(name), parameter);
+        // the standard error of the smallest, 1,024 numbers, is 2.2 % of it
+        assert!(
+            (got - want).abs() <= 0.08 * want,
+            "{name}, {parameter}: {got}, {want}"
+        );
+    }
+}
+
+#[test]
 fn configurations_that_a_model_cannot_take_are_refused_by_key() {
     let base = |name: &str| FolderConfig::open(&folder(name)).unwrap();
     let message = |config: FolderConfig| {
@@ -490,6 +522,18 @@ fn configurations_that_a_model_cannot_take_are_refused_by_key() {
         (
             message(base("mistral").with("sliding_window", 0)),
             "sliding_window",
+        ),
+        (
+            message(base("gpt2").with("n_layer", 1_u64 << 40)),
+            "n_layer",
+        ),
+        (
+            message(base("llama").with("num_hidden_layers", 1_u64 << 40)),
+            "num_hidden_layers",
+        ),
+        (
+            message(base("llama").with("max_position_embeddings", 0)),
+            "max_position_embeddings",
         ),
         (rope(r#"{"rope_type": "spiral"}"#), "rope_type"),
         (rope(r#"{"rope_type": "linear"}"#), "factor"),
