@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::{DamageReason, FormatFault, KeyReport};
+use crate::{DamageReason, FolderFault, FormatFault, KeyReport};
 
 /// The result of working with checkpoint files.
 pub type Result<T, E = CheckpointError> = std::result::Result<T, E>;
@@ -32,6 +32,14 @@ pub enum CheckpointError {
         path: PathBuf,
         /// The rule.
         fault: FormatFault,
+    },
+    /// A folder has no weights, or its index and its shards disagree.
+    #[error("{}: {fault}", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        fault: FolderFault,
     },
     /// A tensor could not be made, for instance because memory ran out.
     #[error("{}: tensor {}: {cause}", path.display(), Quoted(tensor))]
@@ -122,6 +130,14 @@ impl CheckpointError {
             path: path.to_path_buf(),
             action,
             cause,
+        }
+    }
+
+    /// A [`CheckpointError::Folder`] of this path, for `map_err`.
+    pub(crate) fn folder(path: &Path) -> impl FnOnce(FolderFault) -> Self {
+        move |fault| Self::Folder {
+            path: path.to_path_buf(),
+            fault,
         }
     }
 
