@@ -4,7 +4,10 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::{DamageReason, FolderFault, FormatFault, KeyReport};
+use crate::{
+    ArchiveFault, DamageReason, ElementFault, FolderFault, FormatFault, KeyReport, NumpyFault,
+    TorchFault,
+};
 
 /// The result of working with checkpoint files.
 pub type Result<T, E = CheckpointError> = std::result::Result<T, E>;
@@ -32,6 +35,51 @@ pub enum CheckpointError {
         path: PathBuf,
         /// The rule.
         fault: FormatFault,
+    },
+    /// The file is of no known format.
+    #[error(
+        "{}: is no file of weights; safetensors, .npz, .npy and PyTorch's .pt, .pth and .bin are known",
+        path.display()
+    )]
+    UnknownFormat {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A zip archive, as `.npz` and PyTorch's files are, is damaged or made to exhaust memory.
+    #[error("{}: {fault}", path.display())]
+    Archive {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        fault: ArchiveFault,
+    },
+    /// An array of NumPy breaks a rule of its format, or tensors cannot be written as one.
+    #[error("{}: {}{fault}", path.display(), Within(array.as_deref()))]
+    Numpy {
+        /// The file.
+        path: PathBuf,
+        /// The array in an `.npz` archive.
+        array: Option<String>,
+        /// What is wrong with it.
+        fault: NumpyFault,
+    },
+    /// A file of PyTorch is damaged, or asks for more than tensors.
+    #[error("{}: {fault}", path.display())]
+    Torch {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        fault: TorchFault,
+    },
+    /// The elements of a tensor cannot be taken.
+    #[error("{}: tensor {}: {fault}", path.display(), Quoted(tensor))]
+    Elements {
+        /// The file.
+        path: PathBuf,
+        /// The tensor's name.
+        tensor: String,
+        /// Why not.
+        fault: ElementFault,
     },
     /// A folder has no weights, or its index and its shards disagree.
     #[error("{}: {fault}", path.display())]
@@ -133,6 +181,31 @@ impl CheckpointError {
         }
     }
 
+    /// A [`CheckpointError::Archive`] of this path, for `map_err`.
+    pub(crate) fn archive(path: &Path) -> impl FnOnce(ArchiveFault) -> Self {
+        move |fault| Self::Archive {
+            path: path.to_path_buf(),
+            fault,
+        }
+    }
+
+    /// A [`CheckpointError::Torch`] of this path, for `map_err`.
+    pub(crate) fn torch(path: &Path) -> impl FnOnce(TorchFault) -> Self {
+        move |fault| Self::Torch {
+            path: path.to_path_buf(),
+            fault,
+        }
+    }
+
+    /// A [`CheckpointError::Elements`] of this path and tensor, for `map_err`.
+    pub(crate) fn elements(path: &Path, tensor: &str) -> impl FnOnce(ElementFault) -> Self {
+        move |fault| Self::Elements {
+            path: path.to_path_buf(),
+            tensor: tensor.to_owned(),
+            fault,
+        }
+    }
+
     /// A [`CheckpointError::Folder`] of this path, for `map_err`.
     pub(crate) fn folder(path: &Path) -> impl FnOnce(FolderFault) -> Self {
         move |fault| Self::Folder {
@@ -171,6 +244,18 @@ impl fmt::Display for Nearest<'_> {
         match self.0 {
             None => Ok(()),
             Some(name) => write!(f, "; did you mean {}?", Quoted(name)),
+        }
+    }
+}
+
+/// `array "x": `, or nothing.
+struct Within<'a>(Option<&'a str>);
+
+impl fmt::Display for Within<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            None => Ok(()),
+            Some(name) => write!(f, "array {}: ", Quoted(name)),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Safetensors, state dicts and run checkpoints.
 //!
-//! This room opens files. It reads and writes safetensors ([`SafeTensorsFile`], [`save_state_dict`]), names the digest
+//! This room opens files. It reads and writes safetensors ([`SafeTensorsFile`], [`save_state_dict`]), reads folders with
+//! shards ([`WeightsFolder`]) and the files of NumPy and PyTorch ([`WeightsFile`]), names the digest
 //! of a set of weights ([`weights_sha256`]), and commits whole checkpoints atomically ([`CheckpointStore`]). It knows
 //! tensors by name and nothing of modules, gradients or optimizers.
 //!
@@ -23,28 +24,35 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod archive;
 mod atomic;
 mod checkpoint;
 mod damage;
 mod digest;
+mod elements;
 mod error;
 mod folder;
 mod folder_fault;
 mod fs;
 mod keys;
+mod limits;
 mod lock;
 mod manifest;
 mod names;
+mod numpy;
 mod run_dir;
 mod safetensors;
 mod state_dict;
 mod store;
+mod torch;
 mod weights;
 
+pub use archive::ArchiveFault;
 pub use atomic::write_atomically;
 pub use checkpoint::{Checkpoint, Content};
 pub use damage::{DamageReason, Damaged};
 pub use digest::weights_sha256;
+pub use elements::ElementFault;
 pub use error::{CheckpointError, Result};
 pub use folder::WeightsFolder;
 pub use folder_fault::FolderFault;
@@ -53,11 +61,13 @@ pub use keys::{KeyReport, MisshapenKey, UnmatchedKey, compare_keys};
 pub use lock::RunLock;
 pub use manifest::{CHECKPOINT_VERSION, FileRecord, Manifest};
 pub use names::is_plain_name;
+pub use numpy::{NumpyFault, save_npz};
 pub use run_dir::RunDir;
 pub use safetensors::{
     FileDType, FormatFault, MAX_HEADER_BYTES, MAX_TENSORS, SafeTensorsFile, TensorInfo,
     safetensors_bytes, write_safetensors,
 };
-pub use state_dict::{Metadata, StateDict, load_state_dict, save_state_dict, shapes};
+pub use state_dict::{Metadata, StateDict, load_state_dict, save_state_dict, shapes, strip_prefix};
 pub use store::{CheckpointStore, Newest};
+pub use torch::TorchFault;
 pub use weights::{WeightsFile, WeightsFormat, WeightsInfo, load_weights_file};

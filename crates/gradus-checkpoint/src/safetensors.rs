@@ -15,7 +15,7 @@ mod header;
 mod read;
 mod write;
 
-pub(crate) use bytes::for_each_chunk;
+pub(crate) use bytes::{DecodeError, decode, for_each_chunk};
 pub use dtype::FileDType;
 pub use fault::FormatFault;
 pub use header::{MAX_HEADER_BYTES, MAX_TENSORS, TensorInfo};

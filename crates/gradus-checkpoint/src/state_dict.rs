@@ -45,6 +45,27 @@ pub fn shapes(tensors: &[(String, Tensor)]) -> Vec<(String, Shape)> {
     tensors.iter().map(shape).collect()
 }
 
+/// The tensors whose names begin with `prefix`, without it; the others are left out.
+///
+/// A training checkpoint of PyTorch holds the weights under `state_dict.`, `model_state_dict.` or `model.`, beside the
+/// state of its optimizer.
+///
+/// ```
+/// use gradus_checkpoint::strip_prefix;
+/// use gradus_tensor::Tensor;
+/// let x = Tensor::scalar(1.0_f32).unwrap();
+/// let all = vec![("model.fc.bias".to_owned(), x.clone()), ("optimizer.state.0.exp_avg".to_owned(), x)];
+/// let weights = strip_prefix(all, "model.");
+/// assert_eq!((weights.len(), weights[0].0.as_str()), (1, "fc.bias"));
+/// ```
+pub fn strip_prefix(tensors: StateDict, prefix: &str) -> StateDict {
+    let strip = |(name, tensor): (String, Tensor)| {
+        let name = name.strip_prefix(prefix)?.to_owned();
+        Some((name, tensor))
+    };
+    tensors.into_iter().filter_map(strip).collect()
+}
+
 /// The metadata with `format` set.
 pub(crate) fn with_format(metadata: &Metadata) -> Metadata {
     let mut metadata = metadata.clone();

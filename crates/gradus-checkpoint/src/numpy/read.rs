@@ -1,0 +1,161 @@
+//! Reading arrays: the headers at once, the elements when they are asked for.
+
+use std::fmt;
+use std::io::{BufReader, Read, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use gradus_tensor::Tensor;
+
+use super::NumpyFault;
+pub(crate) use super::header::NPY_MAGIC;
+use super::header::NpyHeader;
+use crate::archive::Archive;
+use crate::elements::{ElementFault, read_elements};
+use crate::{CheckpointError, ReadFile, Result, StateDict, WeightsInfo};
+
+/// The extension of an archive's entries.
+const NPY: &str = ".npy";
+
+/// The name that the array of a `.npy` file gets: it has none of its own.
+const ONLY: &str = "array";
+
+/// An open `.npy` file.
+pub(crate) struct NpyFile {
+    path: PathBuf,
+    file: Box<dyn ReadFile>,
+    header: NpyHeader,
+}
+
+/// An open `.npz` file.
+#[derive(Debug)]
+pub(crate) struct NpzFile {
+    path: PathBuf,
+    archive: Archive,
+    /// The entry, the tensor's name and the header of each array.
+    arrays: Vec<(usize, String, NpyHeader)>,
+}
+
+impl NpyFile {
+    pub(crate) fn open(path: &Path, mut file: Box<dyn ReadFile>) -> Result<Self> {
+        let io = |action| CheckpointError::io(path, action);
+        let len = file.seek(SeekFrom::End(0)).map_err(io("seek in"))?;
+        file.seek(SeekFrom::Start(0)).map_err(io("seek in"))?;
+        let header = NpyHeader::read(&mut BufReader::new(&mut file), len);
+        Ok(Self {
+            path: path.to_path_buf(),
+            header: header.map_err(|fault| refused(path, None, fault))?,
+            file,
+        })
+    }
+
+    pub(crate) fn tensors(&self) -> Vec<WeightsInfo> {
+        vec![self.header.info(ONLY)]
+    }
+
+    pub(crate) fn load_all(&mut self) -> Result<StateDict> {
+        let start = SeekFrom::Start(self.header.len);
+        let io = CheckpointError::io(&self.path, "seek in");
+        self.file.seek(start).map_err(io)?;
+        let tensor = self.header.load(&mut self.file);
+        let tensor = tensor.map_err(CheckpointError::elements(&self.path, ONLY))?;
+        Ok(vec![(ONLY.to_owned(), tensor)])
+    }
+}
+
+impl NpzFile {
+    pub(crate) fn open(path: &Path, mut archive: Archive) -> Result<Self> {
+        let mut arrays = Vec::new();
+        for entry in 0..archive.entries().len() {
+            let (name, size) = (
+                archive.entries()[entry].name.clone(),
+                archive.entries()[entry].size,
+            );
+            if name.ends_with('/') {
+                continue; // a folder's own entry
+            }
+            let reader = archive.reader(entry);
+            let mut reader = reader.map_err(CheckpointError::archive(path))?;
+            let header = NpyHeader::read(&mut reader, size);
+            let header = header.map_err(|fault| refused(path, Some(&name), fault))?;
+            let tensor = name.strip_suffix(NPY).unwrap_or(&name).to_owned();
+            arrays.push((entry, tensor, header));
+        }
+        let mut names: Vec<&str> = arrays.iter().map(|(_, name, _)| name.as_str()).collect();
+        names.sort_unstable();
+        if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+            let tensor = pair[0].to_owned();
+            return Err(refused(path, None, NumpyFault::DuplicateName { tensor }));
+        }
+        Ok(Self {
+            path: path.to_path_buf(),
+            archive,
+            arrays,
+        })
+    }
+
+    pub(crate) fn tensors(&self) -> Vec<WeightsInfo> {
+        let info = |(_, name, header): &(usize, String, NpyHeader)| header.info(name);
+        self.arrays.iter().map(info).collect()
+    }
+
+    pub(crate) fn load_all(&mut self) -> Result<StateDict> {
+        let mut out = StateDict::with_capacity(self.arrays.len());
+        for (entry, name, header) in &self.arrays {
+            let fault = CheckpointError::elements(&self.path, name);
+            let reader = self.archive.reader(*entry);
+            let mut reader = reader.map_err(CheckpointError::archive(&self.path))?;
+            let tensor = header.skip_and_load(&mut reader).map_err(fault)?;
+            out.push((name.clone(), tensor));
+        }
+        Ok(out)
+    }
+}
+
+impl NpyHeader {
+    fn info(&self, name: &str) -> WeightsInfo {
+        WeightsInfo {
+            name: name.to_owned(),
+            dtype: self.dtype,
+            shape: self.shape,
+        }
+    }
+
+    /// Reads over the header, which was checked before, and takes the elements.
+    fn skip_and_load(&self, from: &mut dyn Read) -> Result<Tensor, ElementFault> {
+        let skipped = std::io::copy(&mut (&mut *from).take(self.len), &mut std::io::sink());
+        skipped.map_err(|cause| ElementFault::Read { cause })?;
+        self.load(from)
+    }
+
+    /// The elements, which come next and are the last.
+    fn load(&self, from: &mut dyn Read) -> Result<Tensor, ElementFault> {
+        if !self.fortran || self.shape.rank() < 2 {
+            return read_elements(self.dtype, &self.shape, from, true);
+        }
+        let tensor = |cause| ElementFault::Tensor { cause };
+        let reversed: Vec<usize> = self.shape.dims().iter().rev().copied().collect();
+        let reversed = gradus_tensor::Shape::new(&reversed).map_err(tensor)?;
+        let stored = read_elements(self.dtype, &reversed, from, true)?;
+        // The dims from the last to the first, counted from the end.
+        let order: Vec<isize> = (1..).take(self.shape.rank()).map(|i: isize| -i).collect();
+        let view = stored.permute(&order).map_err(tensor)?;
+        view.contiguous().map_err(tensor)
+    }
+}
+
+fn refused(path: &Path, array: Option<&str>, fault: NumpyFault) -> CheckpointError {
+    CheckpointError::Numpy {
+        path: path.to_path_buf(),
+        array: array.map(str::to_owned),
+        fault,
+    }
+}
+
+impl fmt::Debug for NpyFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NpyFile")
+            .field("path", &self.path)
+            .field("header", &self.header)
+            .finish_non_exhaustive()
+    }
+}
