@@ -26,6 +26,7 @@ pub(crate) fn run(project: &Project, args: &Args) -> Result<()> {
             "tensorboard",
             "tokenizers",
             "transformers",
+            "peft",
         ],
     )?;
     let mut chosen = generators(&project.root)?;

@@ -112,7 +112,7 @@ impl Pass {
             all_positions: all,
             full: view.sight(None)?,
             windowed: view.sight(window)?,
-            turns: Turns::None,
+            turns: Turns::default(),
         })
     }
 
@@ -159,7 +159,7 @@ impl Pass {
             all_positions: cache.positions(0, total)?,
             full: view.sight(None)?,
             windowed: view.sight(window)?,
-            turns: Turns::None,
+            turns: Turns::default(),
         })
     }
 }

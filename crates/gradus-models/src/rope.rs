@@ -202,14 +202,10 @@ impl Rope {
 
     /// Cosines and sines of the new places and of all, whose positions are `(B, T)` and `(B, S)`.
     pub(crate) fn turns(&self, [new, all]: [&Tensor; 2], dtype: DType) -> Result<Turns> {
-        let new = self.tables(new, dtype)?;
-        Ok(if self.is_dynamic() {
-            Turns::Held {
-                new,
-                all: self.tables(all, dtype)?,
-            }
-        } else {
-            Turns::Once(new)
+        let held = self.is_dynamic().then(|| self.tables(all, dtype));
+        Ok(Turns {
+            new: Some(self.tables(new, dtype)?),
+            all: held.transpose()?,
         })
     }
 
@@ -248,40 +244,28 @@ impl Rope {
     }
 }
 
-/// Cosines and sines of one pass.
+/// Cosines and sines of one pass; none in a model without rotary positions.
 #[derive(Clone, Debug, Default)]
-pub(crate) enum Turns {
-    /// Nothing is turned.
-    #[default]
-    None,
-    /// Queries and keys are turned where they are new.
-    Once([Var; 2]),
-    /// The angles of all places change as the text grows: keys are held as they are, and turned whenever they are seen.
-    Held { new: [Var; 2], all: [Var; 2] },
+pub(crate) struct Turns {
+    /// Of the new places.
+    new: Option<[Var; 2]>,
+    /// Of all places, where angles change as the text grows: keys are held as they are then, and turned whenever they are seen.
+    all: Option<[Var; 2]>,
 }
 
 impl Turns {
     pub(crate) fn queries(&self) -> Option<&[Var; 2]> {
-        match self {
-            Self::None => None,
-            Self::Once(new) | Self::Held { new, .. } => Some(new),
-        }
+        self.new.as_ref()
     }
 
     /// Of keys before they are held.
     pub(crate) fn new_keys(&self) -> Option<&[Var; 2]> {
-        match self {
-            Self::Once(new) => Some(new),
-            _ => None,
-        }
+        self.new.as_ref().filter(|_| self.all.is_none())
     }
 
     /// Of all keys, after they were held.
     pub(crate) fn held_keys(&self) -> Option<&[Var; 2]> {
-        match self {
-            Self::Held { all, .. } => Some(all),
-            _ => None,
-        }
+        self.all.as_ref()
     }
 }
 

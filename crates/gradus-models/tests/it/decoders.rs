@@ -272,7 +272,7 @@ fn cache_company_and_threads_change_no_token() {
             }
             // the last prompt repeats another, and then has random numbers of its own
             for (prompt, want) in prompts().iter().zip(&together).take(5) {
-                let alone = made(model, &[prompt.clone()], &config);
+                let alone = made(model, std::slice::from_ref(prompt), &config);
                 assert_eq!(&alone[0], want, "{name}");
             }
             assert_eq!(temperature == 0.0, together[2] == together[5], "{name}");
