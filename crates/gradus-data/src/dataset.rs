@@ -153,9 +153,12 @@ impl ImageDataset {
 
 /// The random numbers of one sample in one epoch.
 fn sample_rng(seed: u64, epoch: u64, index: usize) -> Rng {
-    // An odd factor makes the streams of any two epochs differ.
-    let stream = stream_of("transform").wrapping_add(epoch.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    Rng::new(seed, stream, index as u64)
+    Rng::new(seed, epoch_stream("transform", epoch), index as u64)
+}
+
+/// The stream of a role in an epoch. An odd factor makes those of any two epochs differ.
+pub(crate) fn epoch_stream(role: &str, epoch: u64) -> u64 {
+    stream_of(role).wrapping_add(epoch.wrapping_mul(0x9e37_79b9_7f4a_7c15))
 }
 
 impl Dataset for ImageDataset {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use crate::formats::IdxError;
 use crate::image::ImageError;
+use crate::text::{TextProblem, TokenFileProblem};
 use crate::transform::TransformError;
 
 /// The result of a data operation.
@@ -60,6 +61,24 @@ pub enum DataError {
         path: PathBuf,
         /// What is wrong with it.
         source: IdxError,
+    },
+    /// A line of a text file cannot be used.
+    #[error("{}{}: {problem}", path.display(), of_line(*line))]
+    Text {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1; 0 if the file is meant as a whole.
+        line: usize,
+        /// What is wrong with it.
+        problem: TextProblem,
+    },
+    /// A file of tokens cannot be used, or a token does not belong into it.
+    #[error("{}: {problem}", path.display())]
+    TokenFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: TokenFileProblem,
     },
     /// No data set has this name.
     #[error("no data set is called {name:?}{}", did_you_mean(nearest))]
@@ -153,11 +172,24 @@ impl DataError {
         }
     }
 
+    /// An error about a line of a text file.
+    pub(crate) fn text(path: impl Into<PathBuf>, line: usize, problem: TextProblem) -> Self {
+        Self::Text {
+            path: path.into(),
+            line,
+            problem,
+        }
+    }
+
     /// The same error with the name of the sample that it concerns.
     pub(crate) fn in_sample(self, sample: impl Into<String>) -> Self {
         match self {
             // A path or a sample name is already there.
-            Self::Image { .. } | Self::Idx { .. } | Self::Io { .. } | Self::Sample { .. } => self,
+            Self::Image { .. }
+            | Self::Idx { .. }
+            | Self::Io { .. }
+            | Self::TokenFile { .. }
+            | Self::Sample { .. } => self,
             other => Self::Sample {
                 sample: sample.into(),
                 source: Box::new(other),
@@ -178,6 +210,10 @@ pub enum FolderProblem {
     Empty,
     /// A class folder holds no image.
     ClassWithoutImages,
+    /// A class folder holds no text.
+    ClassWithoutTexts,
+    /// The folder holds no folder of texts.
+    NoTexts,
     /// The name of a class cannot be written as text.
     NameNotUtf8,
     /// The folder to write holds something already.
@@ -193,10 +229,19 @@ impl fmt::Display for FolderProblem {
             Self::NotAFolder => "not a folder; a data set is a folder of train/<class>/* and test/<class>/*, or of <class>/*",
             Self::Empty => "empty folder; expected train/<class>/* and test/<class>/*, or <class>/*",
             Self::ClassWithoutImages => "class without images; add images or remove the folder",
+            Self::ClassWithoutTexts => "class without texts; add .txt files or remove the folder",
+            Self::NoTexts => "no texts; expected <class>/*.txt",
             Self::NameNotUtf8 => "the name of a class must be UTF-8 text; rename the folder",
             Self::NotEmpty => "folder is not empty; name a new or empty one",
             Self::UnfinishedWrite => "an earlier write was interrupted or is still under way; remove this folder and try again",
         })
+    }
+}
+
+fn of_line(line: usize) -> String {
+    match line {
+        0 => String::new(),
+        line => format!(", line {line}"),
     }
 }
 

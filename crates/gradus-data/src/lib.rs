@@ -4,6 +4,9 @@
 //! batches ([`Loader`]). Sample `i` of epoch `e` is a function of `(seed, e, i)`: neither workers nor caches change a bit. Names, parameters
 //! and arithmetic of the transforms are torchvision's on PIL images.
 //!
+//! Texts are samples of token ids ([`TokenizedTexts`]), windows of a long sequence ([`TokenWindows`] over a [`TokenFile`]) or texts with tokens to guess
+//! ([`MaskedTokens`]); samples of different lengths are padded ([`Collate::Pad`]) in batches of like length ([`LengthBuckets`]).
+//!
 //! This crate reads untrusted files: every count is compared with the bytes present before anything is allocated, and every
 //! error names the file. It knows no gradient and no model.
 //!
@@ -60,5 +63,10 @@ pub use sampler::{Sampler, Sequential, Shuffled, Weighted};
 pub use source::{ImageSource, ImageSplits, SkippedFile, Split, SubsetSource};
 pub use split::{StratifiedSplit, stratified_split};
 pub use statistics::{ChannelStatistics, image_statistics, tensor_statistics};
-pub use text::{IGNORED, TokenizedTexts};
+pub use text::{
+    IGNORED, LabelledTexts, LengthBuckets, MaskConfig, MaskedTokens, MemoryTokens, TaggedTexts,
+    TaggedTextsConfig, TextColumns, TextLines, TextProblem, TokenFile, TokenFileProblem,
+    TokenFileWriter, TokenSlice, TokenSource, TokenWindows, TokenizedTexts, align_labels,
+    split_tokens,
+};
 pub use transform::*;

@@ -40,7 +40,7 @@ enum Labels {
 }
 
 impl TokenizedTexts {
-    /// Texts without labels: their label is [`IGNORED`].
+    /// Texts without labels, such as for [`crate::MaskedTokens`]: their label is [`IGNORED`].
     ///
     /// # Errors
     /// [`DataError::Argument`] with the number of a text without tokens.
