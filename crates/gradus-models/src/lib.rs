@@ -31,7 +31,9 @@ mod pretrained;
 mod resnet;
 mod rope;
 mod self_attention;
+mod transformer;
 mod tutorial_cnn;
+mod vit;
 mod weights;
 
 pub use adapter::{load_adapter, open_adapted, open_with_adapter, read_lora, save_adapter};
@@ -48,5 +50,7 @@ pub use pretrained::{
     TextModel, build_text, export, load_text_weights, open_pretrained, open_pretrained_with,
 };
 pub use resnet::{ResNet, ResNetConfig, Stem};
+pub use transformer::{EncoderDecoder, EncoderDecoderConfig, Positions};
 pub use tutorial_cnn::{TutorialCnn, TutorialCnnConfig};
+pub use vit::{PretrainedVit, Vit, VitConfig, open_vit};
 pub use weights::{load_weights, load_weights_from};

@@ -20,6 +20,7 @@ pub(crate) use pooling::{pooled, write_labels};
 pub use text_model::{Architecture, CausalLm, Head, TextModel};
 pub(crate) use text_model::{Sequences, require_sequences};
 pub use weights::{Loaded, export, load_text_weights};
+pub(crate) use weights::{load_named, read_weights, write_folder};
 
 use crate::bert::Bert;
 use crate::gpt2::Gpt2;
@@ -117,7 +118,7 @@ pub(crate) fn open_with_lora(
         Some(lora) => store.root().with_lora(lora.clone()),
     };
     let model = build_text(&config, head, &scope)?;
-    let (state, path) = weights::read_weights(folder)?;
+    let (state, path) = read_weights(folder)?;
     let Loaded { fresh, unused } = load_text_weights(&store, model.as_ref(), state, &path)?;
     Ok(Pretrained {
         store,

@@ -36,7 +36,7 @@ pub struct Loaded {
 }
 
 /// The tensors of a model folder, and the file that messages name.
-pub(super) fn read_weights(folder: &Path) -> Result<(StateDict, PathBuf), CheckpointError> {
+pub(crate) fn read_weights(folder: &Path) -> Result<(StateDict, PathBuf), CheckpointError> {
     let path = folder.join(WEIGHTS_FILE);
     let (state, _) = load_state_dict(&path)?;
     Ok((state, path))
@@ -55,7 +55,17 @@ pub fn load_text_weights(
     state: StateDict,
     path: &Path,
 ) -> ModelResult<Loaded> {
-    let (architecture, tied) = (model.architecture(), model.tied_keys());
+    load_named(store, model.architecture(), &model.tied_keys(), state, path)
+}
+
+/// [`load_text_weights`] for an architecture with these tied names.
+pub(crate) fn load_named(
+    store: &ParamStore,
+    architecture: Architecture,
+    tied: &[[String; 2]],
+    state: StateDict,
+    path: &Path,
+) -> ModelResult<Loaded> {
     let keys = store.keys();
     let known: BTreeSet<&str> = keys.iter().map(|(name, _)| name.as_str()).collect();
     let mut loaded = Loaded::default();

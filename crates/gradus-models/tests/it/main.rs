@@ -1,5 +1,9 @@
-//! The integration tests of this crate, one binary.
+//! Models against what transformers computes with them, and folders that are not as they should be: one binary.
 
 mod adapters;
 mod decoders;
+mod encoders;
+mod folders;
 mod glassllm;
+mod golden;
+mod vit;
