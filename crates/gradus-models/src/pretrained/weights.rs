@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use gradus_autograd::Tensor;
 use gradus_checkpoint::{
-    CheckpointError, Metadata, RealFileSystem, StateDict, load_state_dict, save_state_dict,
+    CheckpointError, Metadata, RealFileSystem, StateDict, WeightsFolder, save_state_dict,
     write_atomically,
 };
 use gradus_nn::{ParamStore, is_adapter_key};
@@ -35,11 +35,14 @@ pub struct Loaded {
     pub unused: Vec<String>,
 }
 
-/// The tensors of a model folder, and the file that messages name.
+/// The tensors of a model folder, and the file that messages name: the folder itself for several.
 pub(crate) fn read_weights(folder: &Path) -> Result<(StateDict, PathBuf), CheckpointError> {
-    let path = folder.join(WEIGHTS_FILE);
-    let (state, _) = load_state_dict(&path)?;
-    Ok((state, path))
+    let mut weights = WeightsFolder::open(folder)?;
+    let path = match weights.files() {
+        [file] => file.clone(),
+        _ => folder.to_owned(),
+    };
+    Ok((weights.load_all()?.0, path))
 }
 
 /// Puts a checkpoint of transformers into a model of this architecture; `path` says in messages where it is from.

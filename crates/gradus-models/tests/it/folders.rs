@@ -354,3 +354,33 @@ fn folders_without_weights_name_the_file() {
         "{error}"
     );
 }
+
+#[test]
+fn weights_in_shards_are_read_as_one() {
+    let case = "distilbert-tokens";
+    let to = tempfile::tempdir().unwrap();
+    fs::copy(
+        folder(case).join("config.json"),
+        to.path().join("config.json"),
+    )
+    .unwrap();
+    let weights = golden_weights(case);
+    let mut map = Map::new();
+    for (i, part) in weights.chunks(weights.len().div_ceil(3)).enumerate() {
+        let name = format!("model-{:05}-of-00003.safetensors", i + 1);
+        save_state_dict(to.path().join(&name), part, &Metadata::new()).unwrap();
+        map.extend(
+            part.iter()
+                .map(|(key, _)| (key.clone(), name.as_str().into())),
+        );
+    }
+    let index = json!({"metadata": {}, "weight_map": map}).to_string();
+    fs::write(to.path().join("model.safetensors.index.json"), index).unwrap();
+    let head = Head::of(&FolderConfig::open(to.path()).unwrap()).unwrap();
+    let opened = open_pretrained(to.path(), head).unwrap();
+    assert!(opened.fresh.is_empty() && opened.unused.is_empty());
+    let trace = Trace::open(case);
+    let (tokens, mask) = (trace.get("tokens"), trace.get("mask"));
+    let logits = opened.model.forward(tokens, Some(mask), &EVAL).unwrap();
+    crate::golden::close(case, logits.tensor(), trace.get("logits"), 1e-5);
+}
