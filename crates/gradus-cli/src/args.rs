@@ -1,8 +1,12 @@
 //! The command line: what can be said, and its help.
 
+mod text;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
+
+pub(crate) use text::{TokenizeArgs, TokenizerCommand, TrainTokenizerArgs};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -10,6 +14,7 @@ Examples:
   gradus train --data photos --model resnet18   your own images: photos/train/<class>/*, photos/test/<class>/*
   gradus eval runs/resnet18-photos-001          loss, accuracy, F1 and the confusion matrix
   gradus predict runs/resnet18-photos-001 *.jpg what is on these images?
+  gradus tokenize models/minilm 'Hello, world!' how does the model read this?
 
 Results go to stdout, progress and messages to stderr.
 Exit codes: 0 done, 1 the work failed, 2 wrong usage, 130 interrupted.";
@@ -21,6 +26,8 @@ Examples:
   gradus train photos.toml --set label_smoothing=0.1 --set 'milestones=[10, 15]'
   gradus train --out runs/mine --resume         go on after an interruption
   gradus train runs/mine/config.toml            the same run again, in a new directory
+  gradus train --task language-model --train-file poems.txt --tokenizer char --max-steps 2000
+  gradus train --task text-classification --from minilm --train-file reviews.csv
   gradus config > photos.toml                   a configuration to start from, every key explained
 
 The configuration is made of the defaults, then CONFIG.toml, then --set, then the flags; later ones win.
@@ -30,11 +37,13 @@ Ctrl-C stops after the current step, saves a checkpoint and says how to go on; a
 const EVAL_EXAMPLES: &str = "\
 Examples:
   gradus eval runs/mine
+  gradus eval gpt2 --data novel.txt             the perplexity of a language model
   gradus eval runs/mine --data other-photos --json | jq .accuracy";
 
 const PREDICT_EXAMPLES: &str = "\
 Examples:
   gradus predict runs/mine cat.jpg dog.png
+  gradus predict runs/reviews 'A fine film.'    a classifier of texts takes texts
   gradus predict runs/mine photos/*.jpg --top 1 | jq -r '[.input, .top[0].label] | @tsv'
 
 A file that cannot be used is reported on stderr, the others are still done, and the exit code is 1.";
@@ -88,6 +97,11 @@ pub(crate) enum Command {
     Inspect(WeightsArgs),
     /// Print the digest of weights: equal exactly when names, shapes and bits are
     Hash(WeightsArgs),
+    /// Turn texts into token ids, one JSON line each
+    Tokenize(TokenizeArgs),
+    /// Make tokenizers
+    #[command(subcommand, after_help = text::TOKENIZER_EXAMPLES)]
+    Tokenizer(TokenizerCommand),
     /// List, write and describe data sets
     #[command(subcommand, after_help = DATA_EXAMPLES)]
     Data(DataCommand),
@@ -142,6 +156,18 @@ pub(crate) struct TrainArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Data")]
 pub(crate) struct DataFlags {
+    /// image-classification, language-model, masked-language-model, text-classification or token-classification [default: image-classification]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) task: Option<String>,
+    /// Text to train on: .txt; .csv, .tsv, .jsonl with text and label; a folder <class>/*.txt
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::AnyPath)]
+    pub(crate) train_file: Option<String>,
+    /// Text to score on; without: a part of the training text is kept for it
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::AnyPath)]
+    pub(crate) eval_file: Option<String>,
+    /// Folder or file of a tokenizer, or char, bpe, wordpiece, unigram to train one; without: that of --from, or a trained one
+    #[arg(long, value_name = "NAME|PATH", value_hint = ValueHint::AnyPath)]
+    pub(crate) tokenizer: Option<String>,
     /// Folder with train/<class>/* and test/<class>/* (also val), of IDX files, or an embedded data set [default: fashion-mnist-mini]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) data: Option<String>,
@@ -156,9 +182,12 @@ pub(crate) struct DataFlags {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Model")]
 pub(crate) struct ModelFlags {
-    /// mlp, tutorial-cnn, resnet18, resnet34 or resnet50 [default: tutorial-cnn]
+    /// mlp, tutorial-cnn, resnet18, resnet34, resnet50; for text gpt2, llama, qwen2, mistral, bert, roberta, distilbert [default: tutorial-cnn]
     #[arg(long, value_name = "NAME")]
     pub(crate) model: Option<String>,
+    /// Hugging Face folder, or a run, to train on
+    #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath)]
+    pub(crate) from: Option<String>,
     /// Starting weights; without: fresh ones from the seed
     #[arg(long, value_name = "FILE.safetensors", value_hint = ValueHint::FilePath)]
     pub(crate) init: Option<String>,
@@ -173,7 +202,7 @@ pub(crate) struct OptimizationFlags {
     /// Optimizer steps after which training ends; 0: no limit [default: 0]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(0..))]
     pub(crate) max_steps: Option<i64>,
-    /// Images of a batch [default: 16]
+    /// Images or texts of a batch [default: 16]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(0..))]
     pub(crate) batch_size: Option<i64>,
     /// Learning rate [default: 0.01]
@@ -216,10 +245,10 @@ pub(crate) struct RunFlags {
 #[derive(Debug, Args)]
 #[command(after_help = EVAL_EXAMPLES)]
 pub(crate) struct EvalArgs {
-    /// Run directory
+    /// Run directory, or a Hugging Face folder
     #[arg(value_name = "RUN", value_hint = ValueHint::DirPath)]
     pub(crate) run: PathBuf,
-    /// Score on this data instead of the run's own: its test split, else val, else train
+    /// Score on this data instead of the run's own: a folder's test split, else val, else train; for text a file
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) data: Option<String>,
     /// Leave damaged image files out and report them
@@ -242,7 +271,7 @@ pub(crate) struct PredictArgs {
     /// Run directory
     #[arg(value_name = "RUN", value_hint = ValueHint::DirPath)]
     pub(crate) run: PathBuf,
-    /// Image files (PNG, JPEG)
+    /// Image files (PNG, JPEG), or texts for a classifier of texts
     #[arg(value_name = "INPUT", required = true, value_hint = ValueHint::FilePath)]
     pub(crate) inputs: Vec<PathBuf>,
     /// How many of the most probable classes to print
@@ -352,6 +381,9 @@ pub(crate) struct OpRunArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ConfigArgs {
+    /// The defaults of this task
+    #[arg(long, value_name = "NAME", default_value = "image-classification")]
+    pub(crate) task: String,
     /// Print the page docs/config.md instead
     #[arg(long)]
     pub(crate) markdown: bool,

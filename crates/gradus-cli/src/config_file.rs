@@ -95,8 +95,13 @@ impl Layers {
     /// # Errors
     /// The first value outside its domain, with its place if it is in the file.
     pub(crate) fn resolve(&self) -> Result<TrainConfig> {
-        let mut config = TrainConfig::deserialize(self.merged.clone())
-            .map_err(|error| usage(error.message()))?;
+        let task = self.merged.get("task").and_then(Value::as_str);
+        let mut all = match task {
+            Some(task) => defaults_of(&TrainConfig::of_task(task)),
+            None => Table::new(),
+        };
+        all.extend(self.merged.clone());
+        let mut config = TrainConfig::deserialize(all).map_err(|error| usage(error.message()))?;
         if let Err(error) = config.validate() {
             let place = match &error {
                 ConfigError::Value { key, .. } => self.from_file.get(*key),
@@ -164,7 +169,11 @@ fn set_value(key: &str, text: &str) -> Result<Value, String> {
 }
 
 fn defaults() -> Table {
-    Table::try_from(TrainConfig::default()).unwrap_or_default()
+    defaults_of(&TrainConfig::default())
+}
+
+fn defaults_of(config: &TrainConfig) -> Table {
+    Table::try_from(config).unwrap_or_default()
 }
 
 /// The configuration as TOML, complete: one line a key, in the order of [`KEYS`].
@@ -285,6 +294,18 @@ mod tests {
         assert_eq!(config.milestones, [1, 2]);
         assert_eq!(from("", &["lr=1"]).unwrap().lr, 1.0);
         assert_eq!(from("", &["data='a b'"]).unwrap().data, "a b");
+    }
+
+    #[test]
+    fn a_task_brings_its_own_defaults() {
+        let file = "task = 'language-model'\ntrain_file = 'x.txt'\nlr = 0.5\narchitecture = { n_layer = 2 }";
+        let config = from(file, &["model=llama"]).unwrap();
+        assert_eq!((config.lr, config.model.as_str()), (0.5, "llama"));
+        assert_eq!((config.optimizer.as_str(), config.warmup), ("adamw", 100));
+        assert_eq!(config.architecture["n_layer"], 2);
+        let again = from(&render(&config).unwrap(), &[]).unwrap();
+        assert_eq!(again, config);
+        assert!(refused("task = 'language-model'", &[]).contains("train_file: must be"));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::Error;
 use gradus_data::{DataError, TransformError};
 use gradus_models::ModelError;
+use gradus_text::TextError;
 use gradus_train::TrainError;
 use gradus_train::config::ConfigError;
 
@@ -90,6 +91,7 @@ fn is_usage(error: &Error) -> bool {
             || cause.is::<ConfigError>()
             || cause.downcast_ref::<TrainError>().is_some_and(train_usage)
             || cause.downcast_ref::<DataError>().is_some_and(data_usage)
+            || matches!(cause.downcast_ref(), Some(TextError::Argument { .. }))
     })
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use gradus_checkpoint::RunDir;
+use gradus_train::SavedText;
 use gradus_train::config::TrainConfig;
 
 use crate::config_file::Layers;
@@ -47,6 +48,21 @@ impl OpenRun {
     }
 }
 
+/// The text model in a folder, if it holds one: that of a run of ours, or of Hugging Face.
+///
+/// # Errors
+/// A run's configuration that cannot be used; what is wrong with the model.
+pub(crate) fn open_text(folder: &Path) -> Result<Option<SavedText>> {
+    if !SavedText::is_at(folder) {
+        return Ok(None);
+    }
+    let run = match RunDir::new(folder).config().exists() {
+        true => Some(OpenRun::read(folder)?.config),
+        false => None,
+    };
+    Ok(Some(SavedText::open(folder, run.as_ref())?))
+}
+
 /// The weights file that is meant by a file or a directory.
 ///
 /// # Errors
@@ -78,7 +94,15 @@ impl Claim {
     /// # Errors
     /// The directory cannot be made.
     pub(crate) fn for_new_run(config: &TrainConfig) -> Result<Self> {
-        let data = Path::new(&config.data);
+        let file = Path::new(&config.train_file);
+        let (data, model) = match file.file_stem() {
+            Some(stem) => (Path::new(stem), Path::new(&config.from).file_name()),
+            None => (Path::new(&config.data), None),
+        };
+        let model = model.map_or_else(
+            || config.model.clone(),
+            |name| name.to_string_lossy().into(),
+        );
         let named = if data.file_name().is_some() {
             data.to_owned()
         } else {
@@ -87,7 +111,7 @@ impl Claim {
         let data = named
             .file_name()
             .map_or_else(|| "data".into(), |name| name.to_string_lossy());
-        let stem = format!("{}-{}", plain(&config.model), plain(&data));
+        let stem = format!("{}-{}", plain(&model), plain(&data));
         Self::first_free(Path::new(RUNS), 1, |number| format!("{stem}-{number:03}"))
     }
 

@@ -119,9 +119,9 @@ pub enum TextError {
         got: String,
     },
     /// The files to train a tokenizer on hold no text.
-    #[error("nothing to train a tokenizer on: {} {} no text", paths(files), if files.len() == 1 { "has" } else { "have" })]
+    #[error("nothing to train a tokenizer on: {}", without_text(files))]
     EmptyCorpus {
-        /// The files.
+        /// The files; none for texts in memory.
         files: Vec<PathBuf>,
     },
 }
@@ -146,9 +146,13 @@ impl TextError {
     }
 }
 
-fn paths(files: &[PathBuf]) -> String {
+fn without_text(files: &[PathBuf]) -> String {
     let names: Vec<String> = files.iter().map(|f| f.display().to_string()).collect();
-    names.join(", ")
+    match names.len() {
+        0 => "the texts are empty".into(),
+        1 => format!("{} has no text", names[0]),
+        _ => format!("{} have no text", names.join(", ")),
+    }
 }
 
 /// What is wrong with a line.

@@ -24,6 +24,19 @@ pub enum TrainError {
     /// An op or optimizer.
     #[error("{0}")]
     Tensor(#[from] gradus_autograd::Error),
+    /// A tokenizer.
+    #[error("{0}")]
+    Text(#[from] gradus_text::TextError),
+    /// The tokenizer gives ids that the model has no rows for.
+    #[error("{}: the tokenizer has {tokens} tokens and the model {rows}; take the tokenizer that belongs to the model", path.display())]
+    Vocabulary {
+        /// The folder.
+        path: PathBuf,
+        /// Tokens of the tokenizer.
+        tokens: usize,
+        /// Tokens of the model.
+        rows: usize,
+    },
     /// A metric.
     #[error("{0}")]
     Metrics(#[from] crate::metrics::MetricsError),

@@ -2,7 +2,7 @@
 //!
 //! - [`config`]: every key of a run, documented and checked
 //! - [`train`]: a run, from its configuration to its directory of results
-//! - [`SavedModel`]: a trained model, scored and used
+//! - [`SavedModel`] and [`SavedText`]: a trained model, scored and used
 //! - [`metrics`]: streaming metrics of a classifier and the report of an evaluation
 //! - [`jsonl`]: `metrics.jsonl`, one record a line
 //! - [`events`]: TensorBoard event files, written and read
@@ -26,6 +26,7 @@ pub mod report;
 mod run;
 mod run_report;
 mod saved;
+mod saved_text;
 mod state;
 mod task;
 pub mod trace;
@@ -36,3 +37,4 @@ pub use error::{Result, TrainError};
 pub use progress::{Observer, Plan, Silent, StepInfo};
 pub use run::{Outcome, RunRequest, train};
 pub use saved::{ModelCard, Prediction, SavedModel};
+pub use saved_text::{SavedText, TextPrediction, WordPrediction};

@@ -4,22 +4,19 @@ use gradus_optim::schedule::{
     Constant, Cosine, Exponential, MultiStep, OneCycle, Plateau, PlateauConfig, Polynomial, Step,
     Warmup,
 };
-use gradus_optim::{Adam, AdamConfig, Optimizer, ParamGroup, Schedule, Sgd, SgdConfig};
+use gradus_optim::{
+    Adam, AdamConfig, Optimizer, ParamGroup, Schedule, Sgd, SgdConfig, matches_pattern,
+};
 
 use crate::config::TrainConfig;
 use crate::error::Result;
 
-/// The optimizer that the configuration names.
+/// The optimizer that the configuration names, for parameters of these names in the order of the model.
 ///
 /// # Errors
 /// Hyper-parameters outside their domain.
-pub(crate) fn optimizer(config: &TrainConfig) -> Result<Box<dyn Optimizer>> {
-    let groups = config.param_groups.iter().map(|group| ParamGroup {
-        pattern: group.pattern.clone(),
-        lr_scale: group.lr_scale,
-        weight_decay: group.weight_decay,
-    });
-    let groups: Vec<ParamGroup> = groups.collect();
+pub(crate) fn optimizer(config: &TrainConfig, names: &[&str]) -> Result<Box<dyn Optimizer>> {
+    let groups = groups(config, names);
     if config.optimizer == "sgd" {
         return Ok(Box::new(Sgd::new(SgdConfig {
             lr: config.lr,
@@ -47,6 +44,56 @@ pub(crate) fn optimizer(config: &TrainConfig) -> Result<Box<dyn Optimizer>> {
         groups,
         ..base
     })?))
+}
+
+/// The groups of the configuration; with `layer_decay` one for each parameter.
+fn groups(config: &TrainConfig, names: &[&str]) -> Vec<ParamGroup> {
+    let given: Vec<ParamGroup> = config
+        .param_groups
+        .iter()
+        .map(|group| ParamGroup {
+            pattern: group.pattern.clone(),
+            lr_scale: group.lr_scale,
+            weight_decay: group.weight_decay,
+        })
+        .collect();
+    if config.layer_decay == 1.0 {
+        return given;
+    }
+    let of_name = |(name, rate): (&&str, f64)| {
+        let group = given.iter().find(|g| matches_pattern(&g.pattern, name));
+        ParamGroup {
+            pattern: (*name).to_owned(),
+            lr_scale: rate * group.map_or(1.0, |g| g.lr_scale),
+            weight_decay: group.and_then(|g| g.weight_decay),
+        }
+    };
+    let rates = layer_rates(names, config.layer_decay);
+    names.iter().zip(rates).map(of_name).collect()
+}
+
+/// The share of the learning rate of each parameter: `decay` times that of the layer above. What stands before all layers, such as
+/// embeddings, learns like a layer below the lowest, and what stands behind them, such as a head, at the full rate.
+fn layer_rates(names: &[&str], decay: f64) -> Vec<f64> {
+    let layer_of = |name: &str| -> Option<i32> {
+        let parts: Vec<&str> = name.split('.').collect();
+        let at = parts
+            .iter()
+            .position(|part| ["layer", "layers", "h"].contains(part))?;
+        parts.get(at + 1)?.parse().ok()
+    };
+    let depth = names.iter().filter_map(|name| layer_of(name)).max();
+    let depth = depth.map_or(0, |last| last + 1);
+    let first = names.iter().position(|name| layer_of(name).is_some());
+    let rate = |(at, name): (usize, &&str)| {
+        let below = match layer_of(name) {
+            Some(layer) => depth - layer,
+            None if first.is_some_and(|first| at < first) => depth + 1,
+            None => 0,
+        };
+        decay.powi(below)
+    };
+    names.iter().enumerate().map(rate).collect()
 }
 
 /// The schedule that the configuration names, over `total` units (steps or epochs).
@@ -99,5 +146,45 @@ pub(crate) fn schedule(config: &TrainConfig, total: u64) -> Box<dyn Schedule> {
             steps: config.warmup,
             then,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::GroupConfig;
+
+    const NAMES: [&str; 5] = [
+        "bert.embeddings.word_embeddings.weight",
+        "bert.encoder.layer.0.output.dense.weight",
+        "bert.encoder.layer.1.output.dense.bias",
+        "bert.encoder.layer.1.output.dense.weight",
+        "classifier.weight",
+    ];
+
+    #[test]
+    fn lower_layers_learn_slower() {
+        assert_eq!(layer_rates(&NAMES, 0.5), [0.125, 0.25, 0.5, 0.5, 1.0]);
+        assert_eq!(layer_rates(&["conv1.weight"], 0.5), [1.0]);
+    }
+
+    #[test]
+    fn layer_decay_keeps_the_groups() {
+        let config = TrainConfig {
+            layer_decay: 0.5,
+            param_groups: vec![GroupConfig {
+                pattern: "*bias".into(),
+                lr_scale: 2.0,
+                weight_decay: Some(0.0),
+            }],
+            ..TrainConfig::default()
+        };
+        let groups = groups(&config, &NAMES);
+        assert_eq!(
+            (groups[2].lr_scale, groups[2].weight_decay),
+            (1.0, Some(0.0))
+        );
+        assert_eq!((groups[3].lr_scale, groups[3].weight_decay), (0.5, None));
+        assert!(groups.iter().zip(NAMES).all(|(g, name)| g.pattern == name));
     }
 }

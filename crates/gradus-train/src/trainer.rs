@@ -52,12 +52,12 @@ impl<'a> Trainer<'a> {
     pub(crate) fn new(config: &'a TrainConfig, task: Box<dyn Task>) -> Result<Self> {
         let parameters = task.store().parameters();
         for parameter in &parameters {
-            let frozen = config
-                .freeze
-                .iter()
-                .any(|pattern| matches_pattern(pattern, parameter.name()));
-            parameter.set_trainable(!frozen);
+            let frozen = |pattern: &String| matches_pattern(pattern, parameter.name());
+            if config.freeze.iter().any(frozen) {
+                parameter.set_trainable(false);
+            }
         }
+        let names: Vec<&str> = parameters.iter().map(Parameter::name).collect();
         let loader = task.train_loader()?;
         let steps_per_epoch = loader.len().div_ceil(config.accumulate) as u64;
         let planned = config.epochs.saturating_mul(steps_per_epoch);
@@ -83,7 +83,7 @@ impl<'a> Trainer<'a> {
             config,
             task,
             loader,
-            optimizer: optimizer(config)?,
+            optimizer: optimizer(config, &names)?,
             schedule: schedule(config, units),
             ema,
             total_steps,

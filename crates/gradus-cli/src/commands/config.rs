@@ -11,7 +11,7 @@ pub(super) fn run(args: &ConfigArgs) -> anyhow::Result<Ending> {
     let text = if args.markdown {
         render_keys()
     } else {
-        render_with_docs(&TrainConfig::default())?
+        render_with_docs(&TrainConfig::of_task(&args.task))?
     };
     output::text_of(text)?;
     Ok(Ending::Done)

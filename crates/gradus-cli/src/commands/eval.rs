@@ -1,6 +1,7 @@
 //! `gradus eval`: scores the model of a run.
 
 use std::fmt::Write;
+use std::path::Path;
 
 use gradus_linalg::threads;
 use gradus_train::SavedModel;
@@ -8,12 +9,16 @@ use gradus_train::metrics::EvalReport;
 
 use crate::args::EvalArgs;
 use crate::exit::Ending;
-use crate::run_folder::OpenRun;
+use crate::run_folder::{OpenRun, open_text};
 use crate::{logging, output};
 
 pub(super) fn run(args: &EvalArgs) -> anyhow::Result<Ending> {
     logging::start(false);
     threads::set_threads(args.threads);
+    if let Some(model) = threads::install(|| open_text(&args.run))? {
+        let file = args.data.as_deref().map(Path::new);
+        return print(args, &threads::install(|| model.evaluate(file))?);
+    }
     let mut run = OpenRun::read(&args.run)?;
     run.config.skip_bad_images |= args.skip_bad_images;
     run.config.workers = args.workers.unwrap_or(run.config.workers);
@@ -21,10 +26,14 @@ pub(super) fn run(args: &EvalArgs) -> anyhow::Result<Ending> {
     let report = threads::install(|| {
         SavedModel::open(run.dir.path(), &run.config)?.evaluate(args.data.as_deref())
     })?;
+    print(args, &report)
+}
+
+fn print(args: &EvalArgs, report: &EvalReport) -> anyhow::Result<Ending> {
     if args.json {
-        output::json(&report)?;
+        output::json(report)?;
     } else {
-        output::text_of(table(&report))?;
+        output::text_of(table(report))?;
     }
     Ok(Ending::Done)
 }
@@ -34,8 +43,18 @@ fn table(report: &EvalReport) -> String {
     let mut text = String::new();
     let mean = &report.macro_avg;
     // Writing to a string does not fail.
-    let _ = writeln!(text, "images     {}", report.examples);
+    let unit = if report.has_classes() {
+        "examples"
+    } else {
+        "tokens"
+    };
+    let _ = writeln!(text, "{unit:10} {}", report.examples);
     let _ = writeln!(text, "loss       {:.4}", report.loss);
+    if !report.has_classes() {
+        let _ = writeln!(text, "perplexity {:.3}", report.perplexity());
+        let _ = writeln!(text, "accuracy   {:.2} %", 100.0 * report.accuracy);
+        return text;
+    }
     let _ = writeln!(
         text,
         "accuracy   {:.2} %  (top 5: {:.2} %)",
@@ -53,7 +72,7 @@ fn table(report: &EvalReport) -> String {
     if report.invalid > 0 {
         let _ = writeln!(
             text,
-            "invalid    {} images gave outputs that are no numbers",
+            "invalid    {} examples gave outputs that are no numbers",
             report.invalid
         );
     }
@@ -66,7 +85,7 @@ fn table(report: &EvalReport) -> String {
         .max("class".len());
     let _ = writeln!(
         text,
-        "\n{:width$}  precision  recall      f1  images  mostly taken for",
+        "\n{:width$}  precision  recall      f1   count  mostly taken for",
         "class"
     );
     for (row, class) in report.per_class.iter().enumerate() {

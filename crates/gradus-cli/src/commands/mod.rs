@@ -10,6 +10,8 @@ mod inspect;
 mod man;
 mod op;
 mod predict;
+mod tokenize;
+mod tokenizer;
 mod train;
 
 use crate::args::Command;
@@ -26,6 +28,8 @@ pub(crate) fn run(command: Command) -> anyhow::Result<Ending> {
         Command::Predict(args) => predict::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Hash(args) => hash::run(&args),
+        Command::Tokenize(args) => tokenize::run(&args),
+        Command::Tokenizer(command) => tokenizer::run(&command),
         Command::Data(command) => data::run(&command),
         Command::Gradcheck(args) => gradcheck::run(&args),
         Command::Op(command) => op::run(&command),

@@ -70,10 +70,15 @@ fn configuration(args: &TrainArgs) -> Result<(TrainConfig, Layers)> {
         layers.add_set(pair)?;
     }
     let (data, model, optimization, run) = (&args.data, &args.model, &args.optimization, &args.run);
+    layers.add_flag("task", data.task.clone());
     layers.add_flag("data", data.data.clone());
+    layers.add_flag("train_file", data.train_file.clone());
+    layers.add_flag("eval_file", data.eval_file.clone());
+    layers.add_flag("tokenizer", data.tokenizer.clone());
     layers.add_flag("skip_bad_images", data.skip_bad_images.then_some(true));
     layers.add_flag("workers", data.workers);
     layers.add_flag("model", model.model.clone());
+    layers.add_flag("from", model.from.clone());
     layers.add_flag("init", model.init.clone());
     layers.add_flag("epochs", optimization.epochs);
     layers.add_flag("max_steps", optimization.max_steps);

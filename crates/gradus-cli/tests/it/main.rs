@@ -4,8 +4,10 @@
 //! - `usage`: help, versions, exit codes, completions, pages
 //! - `config`: layers of the configuration and their mistakes
 //! - `job`: data, training, scoring, predicting, inspecting, hashing, with the JSON that scripts read
+//! - `tokens`: tokenizing, and training of tokenizers
 //! - `repeat`: the same bits for any threads and workers, and through stop and resume
 //! - `bad_data`: data and weights that cannot be used
+//! - `text`: tasks on text, from files to a folder that is scored and used
 //! - `run_dir`: run directories that are taken, full, unwritable; signals
 
 mod bad_data;
@@ -15,4 +17,6 @@ mod ops;
 mod program;
 mod repeat;
 mod run_dir;
+mod text;
+mod tokens;
 mod usage;

@@ -5,12 +5,14 @@ use std::process::Stdio;
 
 use crate::program::{command, gradus};
 
-const COMMANDS: [&str; 11] = [
+const COMMANDS: [&str; 13] = [
     "train",
     "eval",
     "predict",
     "inspect",
     "hash",
+    "tokenize",
+    "tokenizer",
     "data",
     "gradcheck",
     "op",

@@ -45,6 +45,17 @@ impl Architecture {
         Self::Transformer,
     ];
 
+    /// Those of texts alone.
+    pub const TEXT: [Self; 7] = [
+        Self::Bert,
+        Self::Roberta,
+        Self::DistilBert,
+        Self::Gpt2,
+        Self::Llama,
+        Self::Qwen2,
+        Self::Mistral,
+    ];
+
     /// The `model_type` in `config.json`.
     pub const fn model_type(self) -> &'static str {
         match self {

@@ -1,10 +1,11 @@
-//! Integration tests: what transformers makes of the same texts and templates, streams, saving, and files that cannot be used.
+//! Integration tests: what transformers makes of the same texts and templates, streams, saving, training, and files that cannot be used.
 
 mod chat;
 mod golden;
 mod hostile;
 mod save;
 mod stream;
+mod train;
 
 use std::path::PathBuf;
 

@@ -19,26 +19,84 @@ const fn key(name: &'static str, about: &'static str) -> KeyInfo {
 
 /// All keys, in the order of the struct.
 pub const KEYS: &[KeyInfo] = &[
-    key("task", "What is trained: `image-classification`."),
+    key(
+        "task",
+        "What is trained: `image-classification`, `language-model`, `masked-language-model`, `text-classification`, `token-classification`. Some defaults depend on it: `gradus config --task NAME` prints them.",
+    ),
     key(
         "model",
-        "The model: `mlp`, `tutorial-cnn`, `resnet18`, `resnet34`, `resnet50`.",
+        "The model. For images: `mlp`, `tutorial-cnn`, `resnet18`, `resnet34`, `resnet50`; for text a `model_type` of Hugging Face: `gpt2`, `llama`, `qwen2`, `mistral`, `bert`, `roberta`, `distilbert`. Not read with `from`.",
     ),
     key(
         "init",
         "A safetensors file with the starting weights; empty: fresh ones from the seed.",
     ),
     key(
+        "from",
+        "Text: a Hugging Face folder, or a run, whose model and tokenizer are trained on; empty: a fresh model.",
+    ),
+    key(
         "freeze",
         "Name patterns of parameters that are not trained: `*` stands for any characters, `?` for one.",
     ),
     key(
+        "recompute",
+        "Text: keeps the input of each layer only and computes the rest again in the backward: less memory, about a third more time.",
+    ),
+    key(
+        "lora_rank",
+        "Text: trains low-rank adapters of this rank instead of the weights, which stay frozen; 0: no adapters. They are kept as PEFT keeps them, in `adapter/`.",
+    ),
+    key(
+        "lora_alpha",
+        "The adapters count `lora_alpha / lora_rank` times.",
+    ),
+    key("lora_dropout", "Dropout before the adapters. In 0..1."),
+    key(
+        "lora_targets",
+        "Name patterns of the layers that get adapters, such as `query`, `value` (or `c_attn`).",
+    ),
+    key(
         "data",
-        "A folder with `train/<class>/*` and `test/<class>/*` (also `val`), a folder of IDX files, or the name of an embedded data set (`gradus data list`).",
+        "Images: a folder with `train/<class>/*` and `test/<class>/*` (also `val`), a folder of IDX files, or the name of an embedded data set (`gradus data list`).",
+    ),
+    key(
+        "train_file",
+        "Text to train on: `.txt` for language models; `.csv`, `.tsv`, `.jsonl` with a text and a label column, or a folder `<class>/*.txt`, for classification.",
+    ),
+    key(
+        "eval_file",
+        "Text to score on; empty: `val_fraction` of the training text is kept for it.",
+    ),
+    key("text_column", "The column with the text."),
+    key("label_column", "The column with the label."),
+    key(
+        "tokenizer",
+        "The tokenizer: a folder or file; or `char`, `bpe`, `wordpiece`, `unigram`, which trains one on `train_file`. Empty: that of `from`; for a fresh model `bpe` (`wordpiece` for BERT).",
+    ),
+    key(
+        "vocab_size",
+        "The most tokens of a tokenizer that is trained.",
+    ),
+    key(
+        "block_size",
+        "Tokens of a training window, and the most tokens of a text; what is longer is cut off at the end. At least 2.",
+    ),
+    key(
+        "windows_per_epoch",
+        "Language models: windows drawn at random places for an epoch; 0: the text is read from start to end in windows that touch.",
+    ),
+    key(
+        "mask_probability",
+        "Masked language models: the share of tokens to be guessed. In 0..1.",
+    ),
+    key(
+        "length_buckets",
+        "Texts of similar length share a batch, which saves padding.",
     ),
     key(
         "val_fraction",
-        "Without a `val` split: this share of each class of `train` is kept for validation. In 0..1.",
+        "Without a `val` split: this share of each class of `train` (of a plain text: its end) is kept for validation. In 0..1.",
     ),
     key(
         "skip_bad_images",
@@ -73,7 +131,10 @@ pub const KEYS: &[KeyInfo] = &[
         "max_steps",
         "Optimizer steps after which training ends; 0: no limit. Schedules plan for all `epochs` nevertheless.",
     ),
-    key("batch_size", "Images of a (micro-)batch. At least 1."),
+    key(
+        "batch_size",
+        "Images or texts of a (micro-)batch. At least 1.",
+    ),
     key(
         "accumulate",
         "Micro-batches whose gradients make one step. At least 1.",
@@ -88,6 +149,10 @@ pub const KEYS: &[KeyInfo] = &[
     ),
     key("optimizer", "`sgd`, `adam`, `adamw`."),
     key("lr", "The learning rate. At least 0."),
+    key(
+        "layer_decay",
+        "Text: each layer below the last learns at this times the rate of the layer above it; 1: all at the same. Above 0, at most 1.",
+    ),
     key(
         "momentum",
         "SGD: the share of the old velocity that is kept. In 0..=1.",
@@ -157,7 +222,7 @@ pub const KEYS: &[KeyInfo] = &[
     ),
     key(
         "eval_batch_size",
-        "Images of an evaluation batch. At least 1.",
+        "Images or texts of an evaluation batch. At least 1.",
     ),
     key(
         "early_stopping",
@@ -191,6 +256,10 @@ pub const KEYS: &[KeyInfo] = &[
     key(
         "trace",
         "A file for a Chrome trace of where the time went; empty: none.",
+    ),
+    key(
+        "architecture",
+        "Text: keys of a fresh model's `config.json` other than its defaults, such as `{ n_layer = 4, n_head = 4, n_embd = 128 }`.",
     ),
     key(
         "param_groups",

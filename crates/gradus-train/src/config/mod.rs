@@ -6,6 +6,8 @@
 mod keys;
 mod validate;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 pub use keys::{KEYS, KeyInfo, render_keys};
@@ -25,9 +27,26 @@ pub struct TrainConfig {
     pub task: String,
     pub model: String,
     pub init: String,
+    pub from: String,
     pub freeze: Vec<String>,
+    pub recompute: bool,
+    // adapters
+    pub lora_rank: usize,
+    pub lora_alpha: f64,
+    pub lora_dropout: f64,
+    pub lora_targets: Vec<String>,
     // data
     pub data: String,
+    pub train_file: String,
+    pub eval_file: String,
+    pub text_column: String,
+    pub label_column: String,
+    pub tokenizer: String,
+    pub vocab_size: usize,
+    pub block_size: usize,
+    pub windows_per_epoch: usize,
+    pub mask_probability: f64,
+    pub length_buckets: bool,
     pub val_fraction: f64,
     pub skip_bad_images: bool,
     pub sampler: String,
@@ -47,6 +66,7 @@ pub struct TrainConfig {
     // optimizer
     pub optimizer: String,
     pub lr: f64,
+    pub layer_decay: f64,
     pub momentum: f64,
     pub dampening: f64,
     pub nesterov: bool,
@@ -83,6 +103,7 @@ pub struct TrainConfig {
     pub keep_checkpoints: usize,
     pub trace: String,
     // tables, which TOML wants last
+    pub architecture: BTreeMap<String, serde_json::Value>,
     pub param_groups: Vec<GroupConfig>,
     pub transforms: Vec<TransformConfig>,
     pub eval_transforms: Vec<TransformConfig>,
@@ -113,7 +134,7 @@ pub struct TransformConfig {
     pub name: String,
     /// The arguments, such as `size = 32`.
     #[serde(flatten)]
-    pub args: std::collections::BTreeMap<String, ArgConfig>,
+    pub args: BTreeMap<String, ArgConfig>,
 }
 
 /// The value of a transform's argument.
@@ -170,8 +191,24 @@ impl Default for TrainConfig {
             task: "image-classification".into(),
             model: "tutorial-cnn".into(),
             init: String::new(),
+            from: String::new(),
             freeze: Vec::new(),
+            recompute: false,
+            lora_rank: 0,
+            lora_alpha: 16.0,
+            lora_dropout: 0.0,
+            lora_targets: Vec::new(),
             data: "fashion-mnist-mini".into(),
+            train_file: String::new(),
+            eval_file: String::new(),
+            text_column: "text".into(),
+            label_column: "label".into(),
+            tokenizer: String::new(),
+            vocab_size: 8000,
+            block_size: 128,
+            windows_per_epoch: 0,
+            mask_probability: 0.15,
+            length_buckets: true,
             val_fraction: 0.0,
             skip_bad_images: false,
             sampler: "uniform".into(),
@@ -188,6 +225,7 @@ impl Default for TrainConfig {
             class_weights: Vec::new(),
             optimizer: "sgd".into(),
             lr: 0.01,
+            layer_decay: 1.0,
             momentum: 0.9,
             dampening: 0.0,
             nesterov: false,
@@ -220,9 +258,68 @@ impl Default for TrainConfig {
             checkpoint_every: 0,
             keep_checkpoints: 2,
             trace: String::new(),
+            architecture: BTreeMap::new(),
             param_groups: Vec::new(),
             transforms: default_transforms(),
             eval_transforms: Vec::new(),
+        }
+    }
+}
+
+/// Biases and norms, which weight decay does not help.
+const NO_DECAY: &[&str] = &["*bias", "*norm*", "*ln_*", "*LayerNorm*"];
+
+impl TrainConfig {
+    /// The defaults of a task: what a key has that nobody set.
+    ///
+    /// For text: AdamW with a linear warm-up, gradients clipped to a norm of 1, no weight decay of biases and norms.
+    pub fn of_task(task: &str) -> Self {
+        let images = Self::default();
+        if task == images.task {
+            return images;
+        }
+        let no_decay = |pattern: &&str| GroupConfig {
+            pattern: (*pattern).into(),
+            lr_scale: 1.0,
+            weight_decay: Some(0.0),
+        };
+        let text = Self {
+            task: task.into(),
+            data: String::new(),
+            transforms: Vec::new(),
+            optimizer: "adamw".into(),
+            weight_decay: Some(0.01),
+            clip_norm: 1.0,
+            epochs: 3,
+            lr: 5e-5,
+            schedule: "polynomial".into(),
+            eval_batch_size: 32,
+            param_groups: NO_DECAY.iter().map(no_decay).collect(),
+            ..images
+        };
+        match task {
+            "language-model" => Self {
+                model: "gpt2".into(),
+                lr: 1e-3,
+                schedule: "cosine".into(),
+                warmup: 100,
+                val_fraction: 0.1,
+                epochs: 10,
+                ..text
+            },
+            "masked-language-model" => Self {
+                model: "bert".into(),
+                lr: 5e-4,
+                warmup: 100,
+                val_fraction: 0.1,
+                epochs: 10,
+                ..text
+            },
+            _ => Self {
+                model: "bert".into(),
+                val_fraction: 0.1,
+                ..text
+            },
         }
     }
 }

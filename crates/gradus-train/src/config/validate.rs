@@ -46,11 +46,7 @@ impl TrainConfig {
     /// The first value outside its domain.
     pub fn validate(&self) -> Result<(), ConfigError> {
         one_of("task", &self.task, TASKS)?;
-        let models: Vec<&str> = gradus_models::MODELS
-            .iter()
-            .map(|model| model.name)
-            .collect();
-        one_of("model", &self.model, &models)?;
+        self.validate_model()?;
         one_of("optimizer", &self.optimizer, &["sgd", "adam", "adamw"])?;
         one_of("sampler", &self.sampler, &["uniform", "balanced"])?;
         one_of("schedule_unit", &self.schedule_unit, &["step", "epoch"])?;
@@ -73,6 +69,7 @@ impl TrainConfig {
             ("step_size", self.step_size),
             ("log_every", self.log_every),
             ("keep_checkpoints", self.keep_checkpoints as u64),
+            ("vocab_size", self.vocab_size as u64),
         ];
         for (key, value) in at_least_one {
             require(key, value > 0, "at least 1", value)?;
@@ -108,6 +105,8 @@ impl TrainConfig {
         }
         let below_one = [
             ("val_fraction", self.val_fraction),
+            ("mask_probability", self.mask_probability),
+            ("lora_dropout", self.lora_dropout),
             ("ema_decay", self.ema_decay),
             ("rise", self.rise),
             ("betas", self.betas[0]),
@@ -116,6 +115,18 @@ impl TrainConfig {
         for (key, value) in below_one {
             require(key, (0.0..1.0).contains(&value), "in 0..1", value)?;
         }
+        require(
+            "layer_decay",
+            self.layer_decay > 0.0 && self.layer_decay <= 1.0,
+            "above 0 and at most 1",
+            self.layer_decay,
+        )?;
+        require(
+            "block_size",
+            self.block_size >= 2,
+            "at least 2",
+            self.block_size,
+        )?;
         for &weight in &self.class_weights {
             require(
                 "class_weights",
@@ -129,6 +140,42 @@ impl TrainConfig {
             self.epochs > 0 || self.max_steps > 0,
             "above 0 unless max_steps is",
             self.epochs,
+        )
+    }
+}
+
+impl TrainConfig {
+    /// The model, and what text tasks need beside it.
+    fn validate_model(&self) -> Result<(), ConfigError> {
+        if self.task == TASKS[0] {
+            let models: Vec<&str> = gradus_models::MODELS
+                .iter()
+                .map(|model| model.name)
+                .collect();
+            return one_of("model", &self.model, &models);
+        }
+        let models: Vec<&str> = gradus_models::Architecture::TEXT
+            .iter()
+            .map(|architecture| architecture.model_type())
+            .collect();
+        one_of("model", &self.model, &models)?;
+        require(
+            "train_file",
+            !self.train_file.is_empty(),
+            "the file with the text to train on",
+            "none",
+        )?;
+        require(
+            "lora_targets",
+            self.lora_rank == 0 || !self.lora_targets.is_empty(),
+            "name patterns of layers where lora_rank is above 0",
+            "none",
+        )?;
+        require(
+            "from",
+            self.lora_rank == 0 || !self.from.is_empty(),
+            "a folder where lora_rank is above 0: adapters change a trained model",
+            "none",
         )
     }
 }

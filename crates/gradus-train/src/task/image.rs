@@ -178,7 +178,7 @@ fn no_split(config: &TrainConfig) -> TrainError {
     }
 }
 
-fn loss_config(config: &TrainConfig, classes: usize) -> Result<CrossEntropyConfig> {
+pub(super) fn loss_config(config: &TrainConfig, classes: usize) -> Result<CrossEntropyConfig> {
     let weights = &config.class_weights;
     if !weights.is_empty() && weights.len() != classes {
         return Err(TrainError::ClassWeights {

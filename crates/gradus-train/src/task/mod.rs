@@ -1,19 +1,33 @@
 //! What a run trains: model, data, loss and scores. The loop, the logs and the checkpoints know nothing else of it.
 
+pub(crate) mod classification;
 mod image;
+pub(crate) mod language_model;
+pub(crate) mod masked_language_model;
+pub(crate) mod text;
 
 use gradus_autograd::Var;
 use gradus_checkpoint::{RunDir, StateDict};
 use gradus_data::{Batch, Loader};
 use gradus_nn::{Ctx, ParamStore};
 
+use self::classification::{Classification, Unit};
+use self::image::ImageClassification;
+use self::language_model::LanguageModel;
+use self::masked_language_model::MaskedLanguageModel;
 use crate::config::TrainConfig;
 use crate::error::Result;
 use crate::metrics::EvalReport;
 use crate::report::Sample;
 
 /// The tasks by their names in configurations.
-pub(crate) const TASKS: &[&str] = &["image-classification"];
+pub(crate) const TASKS: &[&str] = &[
+    "image-classification",
+    "language-model",
+    "masked-language-model",
+    "text-classification",
+    "token-classification",
+];
 
 /// Which data is scored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +92,12 @@ pub(crate) trait Task {
 /// # Errors
 /// What is wrong with the data, the model or the starting weights.
 pub(crate) fn open(config: &TrainConfig) -> Result<Box<dyn Task>> {
-    // TrainConfig::validate has refused other names.
-    Ok(Box::new(image::ImageClassification::open(config)?))
+    Ok(match config.task.as_str() {
+        "language-model" => Box::new(LanguageModel::open(config)?),
+        "masked-language-model" => Box::new(MaskedLanguageModel::open(config)?),
+        "text-classification" => Box::new(Classification::open(config, Unit::Text)?),
+        "token-classification" => Box::new(Classification::open(config, Unit::Word)?),
+        // TrainConfig::validate has refused other names
+        _ => Box::new(ImageClassification::open(config)?),
+    })
 }
