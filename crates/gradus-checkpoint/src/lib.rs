@@ -1,7 +1,7 @@
 //! Safetensors, state dicts and run checkpoints.
 //!
-//! This room opens files. It reads and writes safetensors ([`SafeTensorsFile`], [`save_state_dict`]), reads folders with
-//! shards ([`WeightsFolder`]) and the files of NumPy and PyTorch ([`WeightsFile`]), names the digest
+//! This room opens files. It reads and writes safetensors ([`SafeTensorsFile`], [`save_state_dict`]) and folders with
+//! shards ([`WeightsFolder`], [`save_sharded`]), reads the files of NumPy and PyTorch ([`WeightsFile`]), names the digest
 //! of a set of weights ([`weights_sha256`]), and commits whole checkpoints atomically ([`CheckpointStore`]). It knows
 //! tensors by name and nothing of modules, gradients or optimizers.
 //!
@@ -42,6 +42,7 @@ mod names;
 mod numpy;
 mod run_dir;
 mod safetensors;
+mod sharded;
 mod state_dict;
 mod store;
 mod torch;
@@ -67,6 +68,7 @@ pub use safetensors::{
     FileDType, FormatFault, MAX_HEADER_BYTES, MAX_TENSORS, SafeTensorsFile, TensorInfo,
     safetensors_bytes, write_safetensors,
 };
+pub use sharded::{CastError, cast_floats, save_sharded};
 pub use state_dict::{Metadata, StateDict, load_state_dict, save_state_dict, shapes, strip_prefix};
 pub use store::{CheckpointStore, Newest};
 pub use torch::TorchFault;

@@ -21,7 +21,7 @@ use crate::{
 pub enum WeightsFormat {
     /// Safetensors.
     SafeTensors,
-    /// NumPy's archive of arrays, `.npz`.
+    /// NumPy's archive of arrays, `.npz`. A text in it becomes metadata.
     Npz,
     /// One array of NumPy, `.npy`. Its tensor is called `array`.
     Npy,
@@ -245,7 +245,8 @@ impl Content {
     fn metadata(&self) -> Metadata {
         match self {
             Self::SafeTensors(file) => file.metadata().clone(),
-            Self::Npz(_) | Self::Npy(_) => Metadata::new(),
+            Self::Npz(file) => file.metadata().clone(),
+            Self::Npy(_) => Metadata::new(),
             Self::PyTorch(file) => file.metadata().clone(),
         }
     }

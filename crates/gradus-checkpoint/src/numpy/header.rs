@@ -1,6 +1,6 @@
 //! The header of an array: which elements, in which order, of which shape.
 
-use std::io::Read;
+use std::io::{self, Read};
 
 use gradus_tensor::{MAX_RANK, Shape};
 
@@ -13,7 +13,18 @@ pub(crate) const NPY_MAGIC: &[u8; 6] = b"\x93NUMPY";
 /// The longest header that is read, in bytes. NumPy's own are below 200.
 pub(super) const MAX_HEADER: u64 = 1 << 16;
 
-/// A checked header.
+/// The longest text that is read, in characters.
+const MAX_TEXT: u64 = 1 << 20;
+
+/// What an array is.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum NpyContent {
+    Tensor(NpyHeader),
+    /// A single text, as some programs keep their configuration, of so many 32-bit characters.
+    Text(u64),
+}
+
+/// A checked header of numbers.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct NpyHeader {
     pub(super) dtype: FileDType,
@@ -26,7 +37,7 @@ pub(super) struct NpyHeader {
 
 impl NpyHeader {
     /// Reads the header of an array of `len` bytes in all, and checks that its elements fill the rest.
-    pub(super) fn read(from: &mut dyn Read, len: u64) -> Result<Self, NumpyFault> {
+    pub(super) fn read(from: &mut dyn Read, len: u64) -> Result<NpyContent, NumpyFault> {
         let mut start = [0; 8];
         from.read_exact(&mut start).map_err(|_| NumpyFault::Magic)?;
         let [magic @ .., major, minor] = start;
@@ -52,7 +63,12 @@ impl NpyHeader {
         }
         let before = 8 + if size_len == 2 { 2 } else { 4 } + header;
         let fields = Literal::new(&text).fields()?;
-        Self::checked(&fields, before, len)
+        match text_of(&fields.descr) {
+            Some(text) if fields.shape.is_empty() && len.checked_sub(before) == Some(4 * text) => {
+                Ok(NpyContent::Text(text))
+            }
+            _ => Self::checked(&fields, before, len).map(NpyContent::Tensor),
+        }
     }
 
     fn checked(fields: &Fields, before: u64, len: u64) -> Result<Self, NumpyFault> {
@@ -86,6 +102,23 @@ impl NpyHeader {
             len: before,
         })
     }
+}
+
+/// The number of characters of a text, if the element type is one.
+fn text_of(descr: &str) -> Option<u64> {
+    let characters = descr.strip_prefix("<U")?.parse().ok()?;
+    (characters <= MAX_TEXT).then_some(characters)
+}
+
+/// The text of so many 32-bit characters, which come next; zeros fill it up.
+pub(super) fn read_text(from: &mut dyn Read, characters: u64) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    (&mut *from).take(4 * characters).read_to_end(&mut bytes)?;
+    let text = bytes.as_chunks::<4>().0.iter();
+    let text = text.map(|&unit| char::from_u32(u32::from_le_bytes(unit)));
+    let text: Option<String> = text.collect();
+    let text = text.ok_or_else(|| io::Error::other("a text of it is not Unicode"))?;
+    Ok(text.trim_end_matches('\0').to_owned())
 }
 
 /// The element type of NumPy's name for it.

@@ -8,10 +8,10 @@ use gradus_tensor::Tensor;
 
 use super::NumpyFault;
 pub(crate) use super::header::NPY_MAGIC;
-use super::header::NpyHeader;
+use super::header::{NpyContent, NpyHeader, read_text};
 use crate::archive::Archive;
 use crate::elements::{ElementFault, read_elements};
-use crate::{CheckpointError, ReadFile, Result, StateDict, WeightsInfo};
+use crate::{CheckpointError, Metadata, ReadFile, Result, StateDict, WeightsInfo};
 
 /// The extension of an archive's entries.
 const NPY: &str = ".npy";
@@ -33,6 +33,8 @@ pub(crate) struct NpzFile {
     archive: Archive,
     /// The entry, the tensor's name and the header of each array.
     arrays: Vec<(usize, String, NpyHeader)>,
+    /// Texts that the archive holds beside numbers.
+    metadata: Metadata,
 }
 
 impl NpyFile {
@@ -40,12 +42,18 @@ impl NpyFile {
         let io = |action| CheckpointError::io(path, action);
         let len = file.seek(SeekFrom::End(0)).map_err(io("seek in"))?;
         file.seek(SeekFrom::Start(0)).map_err(io("seek in"))?;
-        let header = NpyHeader::read(&mut BufReader::new(&mut file), len);
-        Ok(Self {
-            path: path.to_path_buf(),
-            header: header.map_err(|fault| refused(path, None, fault))?,
-            file,
-        })
+        let content = NpyHeader::read(&mut BufReader::new(&mut file), len);
+        match content.map_err(|fault| refused(path, None, fault))? {
+            NpyContent::Tensor(header) => Ok(Self {
+                path: path.to_path_buf(),
+                header,
+                file,
+            }),
+            NpyContent::Text(characters) => {
+                let descr = format!("<U{characters}");
+                Err(refused(path, None, NumpyFault::DType { descr }))
+            }
+        }
     }
 
     pub(crate) fn tensors(&self) -> Vec<WeightsInfo> {
@@ -65,6 +73,7 @@ impl NpyFile {
 impl NpzFile {
     pub(crate) fn open(path: &Path, mut archive: Archive) -> Result<Self> {
         let mut arrays = Vec::new();
+        let mut metadata = Metadata::new();
         for entry in 0..archive.entries().len() {
             let (name, size) = (
                 archive.entries()[entry].name.clone(),
@@ -75,10 +84,16 @@ impl NpzFile {
             }
             let reader = archive.reader(entry);
             let mut reader = reader.map_err(CheckpointError::archive(path))?;
-            let header = NpyHeader::read(&mut reader, size);
-            let header = header.map_err(|fault| refused(path, Some(&name), fault))?;
-            let tensor = name.strip_suffix(NPY).unwrap_or(&name).to_owned();
-            arrays.push((entry, tensor, header));
+            let content = NpyHeader::read(&mut reader, size);
+            let array = name.strip_suffix(NPY).unwrap_or(&name).to_owned();
+            match content.map_err(|fault| refused(path, Some(&name), fault))? {
+                NpyContent::Tensor(header) => arrays.push((entry, array, header)),
+                NpyContent::Text(characters) => {
+                    let text = read_text(&mut reader, characters);
+                    let text = text.map_err(CheckpointError::io(path, "read"))?;
+                    metadata.insert(array, text);
+                }
+            }
         }
         let mut names: Vec<&str> = arrays.iter().map(|(_, name, _)| name.as_str()).collect();
         names.sort_unstable();
@@ -90,7 +105,12 @@ impl NpzFile {
             path: path.to_path_buf(),
             archive,
             arrays,
+            metadata,
         })
+    }
+
+    pub(crate) fn metadata(&self) -> &Metadata {
+        &self.metadata
     }
 
     pub(crate) fn tensors(&self) -> Vec<WeightsInfo> {

@@ -127,6 +127,7 @@ def main() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.save(torch.nn.Linear(1, 1), HERE / "module.pt")
+    np.savez(HERE / "text.npz", config=np.array('{"width": "宽"}'), w=np.ones(2, dtype=np.float32))
     np.savez(HERE / "stored.npz", **arrays())
     np.savez_compressed(HERE / "deflated.npz", **arrays())
     np.save(HERE / "fortran.npy", np.asfortranarray(np.arange(6, dtype=np.float64).reshape(2, 3)))
@@ -135,7 +136,7 @@ def main() -> None:
         expected[name] = described(tensors)
     expected["fortran.npy"] = described({"array": torch.arange(6, dtype=torch.float64).reshape(2, 3)})
     (HERE / "foreign.json").write_text(json.dumps(expected, indent=0, sort_keys=True) + "\n")
-    for name in [*expected, "module.pt", "uint64.pt"]:
+    for name in [*expected, "module.pt", "uint64.pt", "text.npz"]:
         assert (HERE / name).stat().st_size < 40_000, name
         (HERE / name).chmod(0o644)
 

@@ -4,10 +4,10 @@ use std::fs;
 use std::path::Path;
 
 use gradus_checkpoint::{
-    CheckpointError, FolderFault, Metadata, WeightsFolder, load_weights_file, save_state_dict,
-    weights_sha256,
+    CheckpointError, FolderFault, FormatFault, Metadata, WeightsFolder, cast_floats,
+    load_weights_file, save_sharded, save_state_dict, weights_sha256,
 };
-use gradus_tensor::Tensor;
+use gradus_tensor::{DType, Tensor};
 
 fn tensor(value: f32) -> Tensor {
     Tensor::from_slice(&[value, -value], [2]).unwrap()
@@ -225,4 +225,117 @@ fn a_tensor_in_two_shards() {
         FolderFault::InTwoShards { tensor, first, second }
             if (tensor.as_str(), first.as_str(), second.as_str()) == ("a", "one.safetensors", "two.safetensors")
     );
+}
+
+fn names_in(dir: &Path) -> Vec<String> {
+    let entries = fs::read_dir(dir).unwrap();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn shards_are_cut_by_size_and_read_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let sizes = [("d", 1), ("a", 2), ("c", 9), ("b", 2), ("e", 0), ("f", 4)];
+    let tensors: Vec<_> = sizes
+        .iter()
+        .map(|&(name, n)| (name.to_owned(), Tensor::full([n], 1.5_f32).unwrap()))
+        .collect();
+    let metadata = Metadata::from([("made by".to_owned(), "a test".to_owned())]);
+    // Four floats a shard: a b | c (too large for any) | d e | f.
+    let files = save_sharded(dir.path(), &tensors, &metadata, 16).unwrap();
+    let names: Vec<String> = (1..=4)
+        .map(|i| format!("model-{i:05}-of-00004.safetensors"))
+        .collect();
+    assert_eq!(
+        files,
+        names.iter().map(|n| dir.path().join(n)).collect::<Vec<_>>()
+    );
+    let held = |file: usize| -> Vec<String> {
+        let (tensors, _) = load_weights_file(&files[file]).unwrap();
+        tensors.into_iter().map(|(name, _)| name).collect()
+    };
+    for (file, expected) in [&["a", "b"][..], &["c"], &["d", "e"], &["f"]]
+        .into_iter()
+        .enumerate()
+    {
+        let mut names = held(file);
+        names.sort();
+        assert_eq!(names, expected);
+    }
+    let index = fs::read(dir.path().join("model.safetensors.index.json")).unwrap();
+    let index: serde_json::Value = serde_json::from_slice(&index).unwrap();
+    assert_eq!(index["metadata"]["total_size"], 4 * 18);
+    assert_eq!(index["weight_map"]["c"], names[1]);
+    let (loaded, found) = WeightsFolder::open(dir.path()).unwrap().load_all().unwrap();
+    assert_eq!(weights_sha256(&loaded), weights_sha256(&tensors));
+    assert_eq!(found["made by"], "a test");
+}
+
+#[test]
+fn saving_again_leaves_nothing_of_the_last_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let all = [("a".to_owned(), tensor(1.0)), ("b".to_owned(), tensor(2.0))];
+    fs::write(dir.path().join("config.json"), "{}").unwrap();
+    save_sharded(dir.path(), &all, &Metadata::new(), u64::MAX).unwrap();
+    assert_eq!(names_in(dir.path()), ["config.json", "model.safetensors"]);
+    save_sharded(dir.path(), &all, &Metadata::new(), 0).unwrap();
+    let sharded = names_in(dir.path());
+    assert_eq!(sharded.len(), 4, "{sharded:?}");
+    assert!(!sharded.contains(&"model.safetensors".to_owned()));
+    save_sharded(dir.path(), &all[..1], &Metadata::new(), 0).unwrap();
+    assert_eq!(names_in(dir.path()), ["config.json", "model.safetensors"]);
+    let (loaded, _) = WeightsFolder::open(dir.path()).unwrap().load_all().unwrap();
+    assert_eq!(loaded.len(), 1);
+
+    let twice = [("a".to_owned(), tensor(1.0)), ("a".to_owned(), tensor(2.0))];
+    let error = save_sharded(dir.path(), &twice, &Metadata::new(), 0).unwrap_err();
+    let CheckpointError::Format { fault, .. } = error else {
+        panic!("{error}")
+    };
+    is!(fault, FormatFault::DuplicateName { tensor } if tensor == "a");
+    assert_eq!(names_in(dir.path()), ["config.json", "model.safetensors"]);
+    save_sharded(dir.path(), &[], &Metadata::new(), 0).unwrap();
+    assert!(
+        WeightsFolder::open(dir.path())
+            .unwrap()
+            .tensors()
+            .is_empty()
+    );
+}
+
+#[test]
+fn casting_rounds_keeps_infinities_and_refuses_overflow() {
+    let values = [1.0_f32 + 1.0 / 1024.0, -0.0, f32::INFINITY, 65_519.0];
+    let all = [
+        ("w".to_owned(), Tensor::from_slice(&values, [4]).unwrap()),
+        ("n".to_owned(), Tensor::scalar(7_i64).unwrap()),
+    ];
+    let half = cast_floats(&all, DType::F16).unwrap();
+    assert_eq!(
+        (half[0].1.dtype(), half[1].1.dtype()),
+        (DType::F16, DType::I64)
+    );
+    let back = half[0]
+        .1
+        .to_dtype(DType::F32)
+        .unwrap()
+        .to_vec::<f32>()
+        .unwrap();
+    assert_eq!(back, [values[0], -0.0, f32::INFINITY, 65_504.0]);
+    let brain = cast_floats(&all, DType::BF16).unwrap();
+    let back = brain[0]
+        .1
+        .to_dtype(DType::F32)
+        .unwrap()
+        .to_vec::<f32>()
+        .unwrap();
+    assert_eq!(back[0], 1.0, "8 bits of mantissa");
+    let double = [("w".to_owned(), Tensor::scalar(1e300_f64).unwrap())];
+    let error = cast_floats(&double, DType::F32).unwrap_err().to_string();
+    assert!(error.contains("\"w\": 1e300 does not fit f32"), "{error}");
+    assert!(cast_floats(&all, DType::I64).is_err());
 }

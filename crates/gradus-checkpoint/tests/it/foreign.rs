@@ -72,6 +72,13 @@ fn arrays_of_numpy_hold_what_python_sees() {
 }
 
 #[test]
+fn a_text_in_an_archive_of_numpy_is_metadata() {
+    let (tensors, metadata) = load_weights_file(golden("text.npz")).unwrap();
+    assert_eq!((tensors.len(), tensors[0].0.as_str()), (1, "w"));
+    assert_eq!(metadata["config"], r#"{"width": "宽"}"#);
+}
+
+#[test]
 fn tied_weights_share_their_storage_and_parts_do_not_keep_it() {
     for file in ["zip.pt", "legacy.pt"] {
         let (tensors, _) = load_weights_file(golden(file)).unwrap();
