@@ -1,12 +1,15 @@
 //! The command line: what can be said, and its help.
 
 mod text;
+mod weights;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
 
 pub(crate) use text::{TokenizeArgs, TokenizerCommand, TrainTokenizerArgs};
+use weights::{CONVERT_EXAMPLES, HASH_EXAMPLES, INSPECT_EXAMPLES};
+pub(crate) use weights::{ConvertArgs, FloatType, Renaming, WeightsArgs};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -15,6 +18,7 @@ Examples:
   gradus eval runs/resnet18-photos-001          loss, accuracy, F1 and the confusion matrix
   gradus predict runs/resnet18-photos-001 *.jpg what is on these images?
   gradus tokenize models/minilm 'Hello, world!' how does the model read this?
+  gradus convert pytorch_model.bin model.safetensors
 
 Results go to stdout, progress and messages to stderr.
 Exit codes: 0 done, 1 the work failed, 2 wrong usage, 130 interrupted.";
@@ -93,15 +97,20 @@ pub(crate) enum Command {
     Eval(EvalArgs),
     /// Classify images, one JSON line each
     Predict(PredictArgs),
-    /// List the tensors and metadata of a weights file
+    /// List the tensors and metadata of weights: safetensors, shards, .npz, .pt, .bin
+    #[command(after_help = INSPECT_EXAMPLES)]
     Inspect(WeightsArgs),
     /// Print the digest of weights: equal exactly when names, shapes and bits are
+    #[command(after_help = HASH_EXAMPLES)]
     Hash(WeightsArgs),
     /// Turn texts into token ids, one JSON line each
     Tokenize(TokenizeArgs),
     /// Make tokenizers
     #[command(subcommand, after_help = text::TOKENIZER_EXAMPLES)]
     Tokenizer(TokenizerCommand),
+    /// Convert weights between formats, and rename, transpose and round them on the way
+    #[command(after_help = CONVERT_EXAMPLES)]
+    Convert(ConvertArgs),
     /// List, write and describe data sets
     #[command(subcommand, after_help = DATA_EXAMPLES)]
     Data(DataCommand),
@@ -282,16 +291,6 @@ pub(crate) struct PredictArgs {
     pub(crate) threads: usize,
     /// Accepted because the other commands have it: the output is JSON anyway
     #[arg(long, hide = true)]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct WeightsArgs {
-    /// A safetensors file, or a directory with model.safetensors, such as a run
-    #[arg(value_name = "FILE|RUN", value_hint = ValueHint::AnyPath)]
-    pub(crate) path: PathBuf,
-    /// Print the result as one JSON object
-    #[arg(long)]
     pub(crate) json: bool,
 }
 

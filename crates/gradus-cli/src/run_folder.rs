@@ -63,24 +63,6 @@ pub(crate) fn open_text(folder: &Path) -> Result<Option<SavedText>> {
     Ok(Some(SavedText::open(folder, run.as_ref())?))
 }
 
-/// The weights file that is meant by a file or a directory.
-///
-/// # Errors
-/// Nothing there, or a directory without weights.
-pub(crate) fn weights_path(path: &Path) -> Result<PathBuf> {
-    if !path.is_dir() {
-        return Ok(path.to_owned()); // opening it says what is wrong
-    }
-    let file = RunDir::new(path).model();
-    if !file.exists() {
-        bail!(
-            "{}: has no model.safetensors; was the run ended?",
-            path.display()
-        );
-    }
-    Ok(file)
-}
-
 /// A new directory that no other run can choose. If nothing comes into it, it is removed again.
 #[derive(Debug)]
 pub(crate) struct Claim {

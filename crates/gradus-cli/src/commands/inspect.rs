@@ -1,33 +1,34 @@
-//! `gradus inspect`: what is in a weights file. Only its header is read.
+//! `gradus inspect`: what is in a weights file. Only what describes the tensors is read.
 
-use gradus_checkpoint::{SafeTensorsFile, TensorInfo};
+use gradus_checkpoint::WeightsInfo;
 use serde_json::json;
 
 use crate::args::WeightsArgs;
 use crate::exit::Ending;
 use crate::output;
-use crate::run_folder::weights_path;
+use crate::weights::Weights;
 
 pub(super) fn run(args: &WeightsArgs) -> anyhow::Result<Ending> {
-    let path = weights_path(&args.path)?;
-    let file = SafeTensorsFile::open(&path)?;
+    let weights = Weights::open(&args.path)?;
+    let tensors = weights.tensors();
     if args.json {
-        let tensor = |info: &TensorInfo| json!({ "name": info.name, "dtype": dtype(info), "shape": info.shape.dims() });
+        let files = weights.files();
+        let tensor = |info: &WeightsInfo| json!({ "name": info.name, "dtype": dtype(info), "shape": info.shape.dims() });
         output::json(&json!({
-            "file": path.display().to_string(),
-            "tensors": file.tensors().iter().map(tensor).collect::<Vec<_>>(),
-            "parameters": file.parameters(),
-            "metadata": file.metadata(),
+            "file": files[0],
+            "files": files,
+            "tensors": tensors.iter().map(tensor).collect::<Vec<_>>(),
+            "parameters": weights.parameters(),
+            "metadata": weights.metadata(),
         }))?;
         return Ok(Ending::Done);
     }
-    let width = file
-        .tensors()
+    let width = tensors
         .iter()
         .map(|info| printable(&info.name).chars().count())
         .max()
         .unwrap_or(0);
-    for info in file.tensors() {
+    for info in &tensors {
         output::line(format_args!(
             "{:width$}  {:5}  {}",
             printable(&info.name),
@@ -37,16 +38,16 @@ pub(super) fn run(args: &WeightsArgs) -> anyhow::Result<Ending> {
     }
     output::line(format_args!(
         "{} numbers in {} tensors",
-        file.parameters(),
-        file.tensors().len()
+        weights.parameters(),
+        tensors.len()
     ))?;
-    for (key, value) in file.metadata() {
+    for (key, value) in &weights.metadata() {
         output::line(format_args!("{}: {}", printable(key), printable(value)))?;
     }
     Ok(Ending::Done)
 }
 
-fn dtype(info: &TensorInfo) -> String {
+fn dtype(info: &WeightsInfo) -> String {
     info.dtype.name().to_lowercase()
 }
 

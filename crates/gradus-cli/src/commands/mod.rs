@@ -2,6 +2,7 @@
 
 mod completions;
 mod config;
+mod convert;
 mod data;
 mod eval;
 mod gradcheck;
@@ -30,6 +31,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<Ending> {
         Command::Hash(args) => hash::run(&args),
         Command::Tokenize(args) => tokenize::run(&args),
         Command::Tokenizer(command) => tokenizer::run(&command),
+        Command::Convert(args) => convert::run(&args),
         Command::Data(command) => data::run(&command),
         Command::Gradcheck(args) => gradcheck::run(&args),
         Command::Op(command) => op::run(&command),

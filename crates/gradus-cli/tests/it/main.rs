@@ -8,6 +8,7 @@
 //! - `repeat`: the same bits for any threads and workers, and through stop and resume
 //! - `bad_data`: data and weights that cannot be used
 //! - `text`: tasks on text, from files to a folder that is scored and used
+//! - `weights`: files of weights of every format, and converting them
 //! - `run_dir`: run directories that are taken, full, unwritable; signals
 
 mod bad_data;
@@ -20,3 +21,4 @@ mod run_dir;
 mod text;
 mod tokens;
 mod usage;
+mod weights;

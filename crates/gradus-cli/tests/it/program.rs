@@ -24,6 +24,12 @@ impl Ran {
         serde_json::from_str(&self.out).expect("stdout is JSON")
     }
 
+    /// Makes sure that a start went well.
+    #[track_caller]
+    pub(crate) fn done(&self) {
+        assert_eq!(self.code, 0, "{}", self.err);
+    }
+
     /// The message of a start that failed with this code: one error on stderr, nothing on stdout.
     #[track_caller]
     pub(crate) fn refused(&self, code: i32) -> &str {

@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use crate::program::{command, gradus};
 
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 14] = [
     "train",
     "eval",
     "predict",
@@ -13,6 +13,7 @@ const COMMANDS: [&str; 13] = [
     "hash",
     "tokenize",
     "tokenizer",
+    "convert",
     "data",
     "gradcheck",
     "op",
