@@ -165,6 +165,23 @@ fn element_types_without_a_tensor() {
 }
 
 #[test]
+fn texts_that_are_none() {
+    // A surrogate is no character.
+    let mut text = array(1, &header("<U1", "()"), 0);
+    text.extend(0xd800_u32.to_le_bytes());
+    let message = error("x.npz", &archive(&[("a.npy", text.clone())])).to_string();
+    assert!(message.contains("not Unicode"), "{message}");
+    // A text alone is no weights, and lengths that do not fit are no text.
+    is!(fault(&text), NumpyFault::DType { descr } if descr == "<U1");
+    for (descr, shape) in [("<U1", "(1,)"), ("<U2", "()"), ("<U99999999999", "()")] {
+        let bytes = array(1, &header(descr, shape), 4);
+        is!(fault(&bytes), NumpyFault::DType { .. });
+        let message = error("x.npz", &archive(&[("a.npy", bytes)])).to_string();
+        assert!(message.contains(descr), "{message}");
+    }
+}
+
+#[test]
 fn shapes_that_do_not_fit() {
     is!(
         fault(&array(1, &header("<f4", "(1,1,1,1,1,1,1,1,1)"), 4)),
