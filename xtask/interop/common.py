@@ -72,14 +72,16 @@ class Gradus:
             sys.exit(f"FAIL {' '.join(['gradus', *command[1:]])} ended with {done.returncode}\n{done.stderr}")
 
 
-def start():
-    """The binary, the folder for files, and the list of checks."""
+def start(*folders):
+    """The binary, the folder for files, the list of checks, and each of the folders that may be given by its name; None where it is not."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--gradus", type=pathlib.Path, required=True)
     parser.add_argument("--work", type=pathlib.Path, required=True)
+    for name in folders:
+        parser.add_argument(f"--{name}", type=pathlib.Path)
     args = parser.parse_args()
     torch.set_num_threads(2)
-    return Gradus(args.gradus), args.work, Checks()
+    return (Gradus(args.gradus), args.work, Checks(), *(getattr(args, name) for name in folders))
 
 
 def little_endian(tensor):

@@ -1,4 +1,4 @@
-//! `cargo xtask interop`: our binary against Python's safetensors, PyTorch and TensorBoard.
+//! `cargo xtask interop`: our binary against Python's safetensors, PyTorch, TensorBoard and transformers.
 //!
 //! The checks are the scripts in `xtask/interop/`. Each gets `--gradus BINARY --work FOLDER`, prints one line a check that starts
 //! with `ok` or `FAIL` and carries the numbers, and exits with 1 if one failed.
@@ -6,15 +6,20 @@
 use crate::project::{self, Project};
 use crate::python::PythonArgs;
 use anyhow::{Result, bail, ensure};
+use std::ffi::OsString;
+use std::path::PathBuf;
 use std::time::Instant;
 
 /// The scripts, the fast ones first.
-const SCRIPTS: [&str; 4] = [
+const SCRIPTS: [&str; 5] = [
     "safetensors_files.py",
     "tensorboard_events.py",
+    TEXT,
     "torch_curves.py",
     "ops.py",
 ];
+/// The script whose models must be given.
+const TEXT: &str = "text.py";
 /// What the scripts import.
 const MODULES: [&str; 7] = [
     "torch",
@@ -35,11 +40,36 @@ pub(crate) struct Args {
     filter: Option<String>,
     /// Leave the scripts' files in this folder instead of a temporary one
     #[arg(long, value_name = "DIR")]
-    keep: Option<std::path::PathBuf>,
+    keep: Option<PathBuf>,
+    /// all-MiniLM-L6-v2 as Hugging Face lays it out, for text.py; needs transformers
+    #[arg(long, value_name = "FOLDER")]
+    minilm: Option<PathBuf>,
+    /// The Python package glassllm, for text.py
+    #[arg(long, value_name = "FOLDER")]
+    glassllm: Option<PathBuf>,
+}
+
+impl Args {
+    /// What a script is told besides the binary and its folder.
+    fn models(&self, script: &str) -> Result<Vec<OsString>> {
+        let given = [("--minilm", &self.minilm), ("--glassllm", &self.glassllm)];
+        let mut words = Vec::new();
+        for (flag, folder) in given {
+            if let Some(folder) = folder.as_ref().filter(|_| script == TEXT) {
+                words.push(flag.into());
+                words.push(std::path::absolute(folder)?.into());
+            }
+        }
+        Ok(words)
+    }
 }
 
 pub(crate) fn run(project: &Project, args: &Args) -> Result<()> {
-    let python = args.python.interpreter(project, &MODULES)?;
+    let mut modules = MODULES.to_vec();
+    if args.minilm.is_some() {
+        modules.push("transformers");
+    }
+    let python = args.python.interpreter(project, &modules)?;
     let binary = project.release_binary()?;
     let temporary = tempfile::tempdir()?;
     let work = args
@@ -73,7 +103,8 @@ pub(crate) fn run(project: &Project, args: &Args) -> Result<()> {
             .arg("--gradus")
             .arg(&binary)
             .arg("--work")
-            .arg(&folder);
+            .arg(&folder)
+            .args(args.models(name)?);
         if let Err(error) = project::run(&mut command) {
             println!("{error:#}");
             failed.push(name);

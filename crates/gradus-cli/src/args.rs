@@ -1,6 +1,7 @@
 //! The command line: what can be said, and its help.
 
 mod text;
+mod text_models;
 mod weights;
 
 use std::path::PathBuf;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueHint};
 
 pub(crate) use text::{TokenizeArgs, TokenizerCommand, TrainTokenizerArgs};
+pub(crate) use text_models::{EmbedArgs, GenerateArgs};
 use weights::{CONVERT_EXAMPLES, HASH_EXAMPLES, INSPECT_EXAMPLES};
 pub(crate) use weights::{ConvertArgs, FloatType, Renaming, WeightsArgs};
 
@@ -19,6 +21,7 @@ Examples:
   gradus predict runs/resnet18-photos-001 *.jpg what is on these images?
   gradus tokenize models/minilm 'Hello, world!' how does the model read this?
   gradus convert pytorch_model.bin model.safetensors
+  gradus generate gpt2 --prompt 'Once upon a time'
 
 Results go to stdout, progress and messages to stderr.
 Exit codes: 0 done, 1 the work failed, 2 wrong usage, 130 interrupted.";
@@ -80,8 +83,8 @@ Examples:
 
 /// Deep learning on the processor that you have
 ///
-/// Trains image classifiers, scores them and uses them: one program, no GPU, no Python. The same configuration and data
-/// give the same weights, bit for bit.
+/// Trains image classifiers, scores them and uses them, continues texts and embeds them: one program, no GPU, no Python.
+/// The same configuration and data give the same weights, bit for bit.
 #[derive(Debug, Parser)]
 #[command(name = "gradus", version, after_help = EXAMPLES, arg_required_else_help = true, propagate_version = true)]
 pub(crate) struct Cli {
@@ -99,6 +102,10 @@ pub(crate) enum Command {
     Predict(PredictArgs),
     /// List the tensors and metadata of weights: safetensors, shards, .npz, .pt, .bin
     #[command(after_help = INSPECT_EXAMPLES)]
+    /// Continue texts with a language model
+    Generate(Box<GenerateArgs>),
+    /// Turn texts into vectors, one JSON line each
+    Embed(EmbedArgs),
     Inspect(WeightsArgs),
     /// Print the digest of weights: equal exactly when names, shapes and bits are
     #[command(after_help = HASH_EXAMPLES)]

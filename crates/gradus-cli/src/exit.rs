@@ -90,6 +90,7 @@ fn is_usage(error: &Error) -> bool {
         cause.is::<Usage>()
             || cause.is::<ConfigError>()
             || cause.downcast_ref::<TrainError>().is_some_and(train_usage)
+            || cause.downcast_ref::<ModelError>().is_some_and(model_usage)
             || cause.downcast_ref::<DataError>().is_some_and(data_usage)
             || matches!(cause.downcast_ref(), Some(TextError::Argument { .. }))
     })
@@ -98,12 +99,21 @@ fn is_usage(error: &Error) -> bool {
 fn train_usage(error: &TrainError) -> bool {
     match error {
         TrainError::Config(_) | TrainError::ClassWeights { .. } => true,
-        TrainError::Model(error) => {
-            matches!(error, ModelError::Unknown { .. } | ModelError::Input { .. })
-        }
+        TrainError::Model(error) => model_usage(error),
         TrainError::Data(error) => data_usage(error),
         _ => false,
     }
+}
+
+fn model_usage(error: &ModelError) -> bool {
+    matches!(
+        error,
+        ModelError::Unknown { .. }
+            | ModelError::Input { .. }
+            | ModelError::Head { .. }
+            | ModelError::NotText { .. }
+            | ModelError::NoTarget { .. }
+    )
 }
 
 fn data_usage(error: &DataError) -> bool {

@@ -13,6 +13,7 @@ mod output;
 mod progress;
 mod run_folder;
 mod signals;
+mod text_folder;
 mod weights;
 
 use std::process::ExitCode;

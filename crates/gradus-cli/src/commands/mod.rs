@@ -4,7 +4,9 @@ mod completions;
 mod config;
 mod convert;
 mod data;
+mod embed;
 mod eval;
+mod generate;
 mod gradcheck;
 mod hash;
 mod inspect;
@@ -27,6 +29,8 @@ pub(crate) fn run(command: Command) -> anyhow::Result<Ending> {
         Command::Train(args) => train::run(&args),
         Command::Eval(args) => eval::run(&args),
         Command::Predict(args) => predict::run(&args),
+        Command::Generate(args) => generate::run(&args),
+        Command::Embed(args) => embed::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Hash(args) => hash::run(&args),
         Command::Tokenize(args) => tokenize::run(&args),

@@ -9,6 +9,7 @@
 //! - `bad_data`: data and weights that cannot be used
 //! - `text`: tasks on text, from files to a folder that is scored and used
 //! - `weights`: files of weights of every format, and converting them
+//! - `text_models`: continuing and embedding texts
 //! - `run_dir`: run directories that are taken, full, unwritable; signals
 
 mod bad_data;
@@ -19,6 +20,7 @@ mod program;
 mod repeat;
 mod run_dir;
 mod text;
+mod text_models;
 mod tokens;
 mod usage;
 mod weights;

@@ -5,10 +5,12 @@ use std::process::Stdio;
 
 use crate::program::{command, gradus};
 
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 16] = [
     "train",
     "eval",
     "predict",
+    "generate",
+    "embed",
     "inspect",
     "hash",
     "tokenize",

@@ -1,0 +1,56 @@
+//! A tiny GPT-2 learns a sentence letter by letter, then says it: `cargo run -p gradus --example char_gpt`.
+#![allow(clippy::print_stdout, reason = "an example tells what it does")]
+
+use gradus::models::{FolderConfig, GenerateConfig, Head, build_text, generate};
+use gradus::prelude::*;
+
+const TEXT: &str = "the quick brown fox jumps over the lazy dog. ";
+const BATCH: usize = 8;
+const BLOCK: usize = 16; // letters that are seen at once
+
+fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
+    let mut letters: Vec<char> = TEXT.chars().collect();
+    letters.sort_unstable();
+    letters.dedup();
+    let id = |c: char| letters.binary_search(&c).unwrap_or(0);
+    let text: Vec<usize> = TEXT.chars().map(id).collect();
+    let keys = [("vocab_size", letters.len()), ("n_positions", 64)];
+    let sizes = [("n_embd", 32), ("n_layer", 2), ("n_head", 2)];
+    let config = FolderConfig::new(Default::default()).with("model_type", "gpt2");
+    let config = keys
+        .into_iter()
+        .chain(sizes)
+        .fold(config, |c, (key, size)| c.with(key, size));
+    let store = ParamStore::seeded(1);
+    let model = build_text(&config, Head::CausalLm, &store.root())?;
+    println!("{} parameters", store.parameter_count());
+
+    let mut adamw = AdamConfig::adamw();
+    adamw.lr = 0.01;
+    let mut adamw = Adam::new(adamw)?;
+    for step in 0..60 {
+        // Windows of the text, which is taken for a circle, and the letters that come next.
+        let places = (0..BATCH * BLOCK).map(|i| 7 * step + 5 * (i / BLOCK) + i % BLOCK);
+        let at = |place: usize| text[place % text.len()] as i64;
+        let (x, y): (Vec<i64>, Vec<i64>) = places.map(|i| (at(i), at(i + 1))).unzip();
+        let x = Tensor::from_slice(&x, [BATCH, BLOCK])?;
+        let y = Tensor::from_slice(&y, [BATCH * BLOCK])?;
+        let scores = model.forward(&x, None, &Ctx::train(1, step as u64))?; // (B, T, letters)
+        let loss = scores
+            .flatten(0, 1)?
+            .cross_entropy(&y, &Default::default())?;
+        adamw.step(&store.parameters(), &loss.backward()?)?;
+        if step % 10 == 9 {
+            println!("step {}: loss {:.3}", step + 1, loss.item::<f32>()?);
+        }
+    }
+
+    let prompt = "the q".chars().map(|c| id(c) as u32).collect();
+    let model = model.as_causal().ok_or("GPT-2 continues texts")?;
+    let made = generate(model, &[prompt], &GenerateConfig::default(), &mut |_, _| {
+        true
+    })?;
+    let said = made[0].tokens.iter().map(|&id| letters[id as usize]);
+    println!("the q{}", said.collect::<String>());
+    Ok(())
+}
