@@ -1,7 +1,7 @@
 //! Folders of text models: the configuration, the tokenizer beside it, and texts from files.
 
 use std::fs;
-use std::io;
+use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -99,9 +99,9 @@ pub(crate) fn json_object(path: &Path) -> Result<Map<String, Value>> {
 ///
 /// # Errors
 /// A file that cannot be opened; each line has those of reading.
-pub(crate) fn lines(file: &Path) -> Result<Box<dyn Iterator<Item = Result<String>>>> {
+pub(crate) fn lines(file: &Path) -> Result<Box<dyn Iterator<Item = Result<String>> + Send>> {
     if file == Path::new("-") {
-        let lines = io::stdin().lines();
+        let lines = BufReader::new(io::stdin()).lines();
         return Ok(Box::new(lines.map(|line| line.context("stdin"))));
     }
     let lines = TextLines::open(file)?;

@@ -9,7 +9,7 @@ use gradus_checkpoint::{
 /// Open weights.
 #[derive(Debug)]
 pub(crate) enum Weights {
-    File(WeightsFile, String),
+    File(Box<WeightsFile>, String),
     Folder(WeightsFolder),
 }
 
@@ -23,7 +23,7 @@ impl Weights {
             return WeightsFolder::open(path).map(Self::Folder);
         }
         let file = WeightsFile::open(path)?;
-        Ok(Self::File(file, path.display().to_string()))
+        Ok(Self::File(Box::new(file), path.display().to_string()))
     }
 
     /// The files that hold the tensors.

@@ -25,7 +25,10 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     words.sort_unstable();
     words.dedup();
     // A word that was never seen has the last id.
-    let id = |word| words.binary_search(&word).unwrap_or(words.len()) as i64;
+    let id = |word: &str| {
+        let place = words.binary_search_by(|known| (*known).cmp(word));
+        place.unwrap_or(words.len()) as i64
+    };
     let encode = |texts: &[&str]| -> Result<Tensor> {
         let ids = texts.iter().flat_map(|text| text.split(' ')).map(id);
         Tensor::from_slice(&ids.collect::<Vec<_>>(), [texts.len(), 4])

@@ -20,7 +20,7 @@ use crate::{logging, output};
 /// Batches that are read before the first is computed, so that texts of similar length can be put together.
 const BATCHES_AHEAD: usize = 16;
 
-type Texts = Box<dyn Iterator<Item = Result<String>>>;
+type Texts = Box<dyn Iterator<Item = Result<String>> + Send>;
 
 #[derive(Serialize)]
 struct Line<'a> {

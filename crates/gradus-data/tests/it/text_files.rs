@@ -95,9 +95,12 @@ fn columns_and_classes_can_be_named() {
     );
 }
 
+/// A file's name, its bytes, the line that is wrong, and what is wrong with it.
+type Case = (&'static str, &'static [u8], usize, fn(&TextProblem) -> bool);
+
 #[test]
 fn lines_that_cannot_be_used_are_named() {
-    let cases: [(&str, &[u8], usize, fn(&TextProblem) -> bool); 12] = [
+    let cases: [Case; 12] = [
         ("a.csv", b"text,label\na,1\nb\n", 3, |p| {
             *p == TextProblem::Columns {
                 expected: 2,
