@@ -33,8 +33,7 @@ fn with_files() -> tempfile::TempDir {
     dir
 }
 
-const TINY_GPT: &str =
-    "--set architecture={n_layer=2,n_head=2,n_embd=16} --set block_size=16 --set warmup=2";
+const TINY_GPT: &str = "--set architecture={n_layer=2,n_head=2,n_embd=16,n_inner=64} --set block_size=16 --set warmup=2";
 const TINY_BERT: &str = "--set architecture={hidden_size=16,num_hidden_layers=2,num_attention_heads=2,intermediate_size=32} \
     --set block_size=32 --set vocab_size=200 --set warmup=2 --tokenizer wordpiece";
 
@@ -60,7 +59,7 @@ fn a_language_model_repeats_for_any_threads_workers_and_stops() {
     let dir = with_files();
     let task = format!(
         "--task language-model --train-file prose.txt --tokenizer char --set windows_per_epoch=40 {TINY_GPT} \
-         --set architecture={{n_layer=2,n_head=2,n_embd=16,attn_pdrop=0.1,resid_pdrop=0.1,embd_pdrop=0.1}}"
+         --set architecture={{n_layer=2,n_head=2,n_embd=16,n_inner=64,attn_pdrop=0.1,resid_pdrop=0.1,embd_pdrop=0.1}}"
     );
     let first = train(dir.path(), &format!("{task} --out a"));
     assert_eq!(
@@ -151,7 +150,7 @@ fn classifiers_of_texts_and_words_learn_and_tell() {
     assert_eq!(train(dir.path(), &task)["eval"]["f1_macro"], 1.0);
     let told = gradus(
         dir.path(),
-        &["predict", "tags", "Bob3 sees Ann", "--top", "1"],
+        &["predict", "tags", "Ann sees Bob3", "--top", "1"],
     );
     let words = lines(&told.out)[0]["words"].clone();
     let labels: Vec<&Value> = words
@@ -226,7 +225,7 @@ fn what_cannot_be_trained_on_is_named() {
     for (file, what) in [
         ("bad.txt", "line 2"),
         ("empty.txt", "empty.txt"),
-        ("none.txt", "none.txt: cannot"),
+        ("none.txt", "cannot read none.txt"),
     ] {
         let text = refused(&format!("{language} {file}"));
         assert!(text.contains(what), "{file}: {text}");

@@ -148,10 +148,11 @@ fn a_trained_tokenizer_knows_its_text_and_its_roles() {
 
 #[test]
 fn more_pieces_make_text_shorter() {
-    for kind in [
-        TrainerKind::Bpe,
-        TrainerKind::WordPiece,
-        TrainerKind::Unigram,
+    // The second size is less than the corpus has pieces for.
+    for (kind, few, many) in [
+        (TrainerKind::Bpe, 640, 1000),
+        (TrainerKind::WordPiece, 450, 560),
+        (TrainerKind::Unigram, 300, 400),
     ] {
         let tokens = |vocab_size| {
             let config = TrainerConfig {
@@ -162,7 +163,7 @@ fn more_pieces_make_text_shorter() {
             assert!(tokenizer.vocab_size() > vocab_size - 50, "{}", kind.name());
             tokenizer.encode(&corpus(), false).unwrap().len()
         };
-        assert!(tokens(1000) < tokens(640), "{}", kind.name());
+        assert!(tokens(many) < tokens(few), "{}", kind.name());
     }
 }
 

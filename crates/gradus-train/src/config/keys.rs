@@ -259,7 +259,7 @@ pub const KEYS: &[KeyInfo] = &[
     ),
     key(
         "architecture",
-        "Text: keys of a fresh model's `config.json` other than its defaults, such as `{ n_layer = 4, n_head = 4, n_embd = 128 }`.",
+        "Text: keys of a fresh model's `config.json`, such as `{ n_layer = 6, n_head = 6, n_embd = 384, n_inner = 1536 }`; without: 4 layers of 4 heads, 256 wide, 1024 within.",
     ),
     key(
         "param_groups",

@@ -312,6 +312,7 @@ fn fresh(config: &TrainConfig, head: Head, tokenizer: &Tokenizer) -> Result<Pret
     for (key, id) in roles {
         keys.insert(key.into(), id.map_or(Value::Null, Value::from));
     }
+    keys.extend(small(&config.model).map(|(key, value)| (key.to_owned(), value.into())));
     keys.extend(config.architecture.clone());
     let folder = FolderConfig::new(keys).with_recompute(config.recompute);
     let store = ParamStore::seeded(config.seed);
@@ -323,6 +324,22 @@ fn fresh(config: &TrainConfig, head: Head, tokenizer: &Tokenizer) -> Result<Pret
         fresh: Vec::new(),
         unused: Vec::new(),
     })
+}
+
+/// The sizes of a fresh model that nobody gave any: 4 layers of 4 heads, 256 wide.
+fn small(model: &str) -> [(&'static str, usize); 4] {
+    let names = match model {
+        "gpt2" => ["n_embd", "n_layer", "n_head", "n_inner"],
+        "distilbert" => ["dim", "n_layers", "n_heads", "hidden_dim"],
+        _ => [
+            "hidden_size",
+            "num_hidden_layers",
+            "num_attention_heads",
+            "intermediate_size",
+        ],
+    };
+    let sizes = [256, 4, 4, 1024];
+    std::array::from_fn(|i| (names[i], sizes[i]))
 }
 
 fn pretrained(config: &TrainConfig, head: Head, lora: Option<&LoraConfig>) -> Result<Pretrained> {
