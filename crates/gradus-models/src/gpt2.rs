@@ -240,8 +240,8 @@ impl Gpt2 {
     /// smaller by the root of their number.
     ///
     /// # Errors
-    /// [`ModelError::Config`] for a configuration that it does not take; [`ModelError::Head`] for a masked language model;
-    /// [`ModelError::Tensor`] if a layer cannot be made.
+    /// [`crate::ModelError::Config`] for a configuration that it does not take; [`crate::ModelError::Head`] for a masked language model;
+    /// [`crate::ModelError::Tensor`] if a layer cannot be made.
     pub fn new(scope: &Scope, folder: &FolderConfig, kind: Head) -> ModelResult<Self> {
         let config = Config::read(folder)?;
         let (root, base) = match kind {

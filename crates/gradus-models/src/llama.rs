@@ -274,8 +274,8 @@ impl Llama {
     /// A model of these options at `scope`, with fresh weights: normal with `initializer_range`.
     ///
     /// # Errors
-    /// [`ModelError::Config`] for a configuration that it does not take; [`ModelError::Head`] for a masked language model;
-    /// [`ModelError::Tensor`] if a layer cannot be made.
+    /// [`crate::ModelError::Config`] for a configuration that it does not take; [`crate::ModelError::Head`] for a masked language model;
+    /// [`crate::ModelError::Tensor`] if a layer cannot be made.
     pub fn new(scope: &Scope, folder: &FolderConfig, kind: Head) -> ModelResult<Self> {
         let config = Config::read(folder)?;
         let (root, base) = match kind {
