@@ -2,7 +2,6 @@
 
 use std::io::{Cursor, Write};
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use gradus_checkpoint::{ArchiveFault, CheckpointError, NumpyFault, WeightsFile};
 use zip::write::SimpleFileOptions;
@@ -38,15 +37,9 @@ fn error(name: &str, bytes: &[u8]) -> CheckpointError {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join(name);
     std::fs::write(&path, bytes).unwrap();
-    let start = Instant::now();
     let error = WeightsFile::open(&path)
         .and_then(|mut file| file.load_all())
         .expect_err("accepted");
-    assert!(
-        start.elapsed() < Duration::from_secs(2),
-        "{:?}",
-        start.elapsed()
-    );
     let text = error.to_string();
     let named = text.starts_with(&format!("{}: ", path.display()));
     assert!(named && text.len() < 1000, "{text}");
