@@ -100,12 +100,12 @@ pub(crate) enum Command {
     Eval(EvalArgs),
     /// Classify images, one JSON line each
     Predict(PredictArgs),
-    /// List the tensors and metadata of weights: safetensors, shards, .npz, .pt, .bin
-    #[command(after_help = INSPECT_EXAMPLES)]
     /// Continue texts with a language model
     Generate(Box<GenerateArgs>),
     /// Turn texts into vectors, one JSON line each
     Embed(EmbedArgs),
+    /// List the tensors and metadata of weights: safetensors, shards, .npz, .pt, .bin
+    #[command(after_help = INSPECT_EXAMPLES)]
     Inspect(WeightsArgs),
     /// Print the digest of weights: equal exactly when names, shapes and bits are
     #[command(after_help = HASH_EXAMPLES)]
