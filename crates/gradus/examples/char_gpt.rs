@@ -5,8 +5,8 @@ use gradus::models::{FolderConfig, GenerateConfig, Head, build_text, generate};
 use gradus::prelude::*;
 
 const TEXT: &str = "the quick brown fox jumps over the lazy dog. ";
-const BATCH: usize = 8;
-const BLOCK: usize = 16; // letters that are seen at once
+const BATCH: usize = 4;
+const BLOCK: usize = 48; // letters that are seen at once
 
 fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let mut letters: Vec<char> = TEXT.chars().collect();
@@ -14,12 +14,14 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     letters.dedup();
     let id = |c: char| letters.binary_search(&c).unwrap_or(0);
     let text: Vec<usize> = TEXT.chars().map(id).collect();
-    let keys = [("vocab_size", letters.len()), ("n_positions", 64)];
+    let keys = [("vocab_size", letters.len()), ("n_positions", BLOCK)];
     let sizes = [("n_embd", 32), ("n_layer", 2), ("n_head", 2)];
+    let none = [("embd_pdrop", 0), ("attn_pdrop", 0), ("resid_pdrop", 0)]; // dropout
     let config = FolderConfig::new(Default::default()).with("model_type", "gpt2");
     let config = keys
         .into_iter()
         .chain(sizes)
+        .chain(none)
         .fold(config, |c, (key, size)| c.with(key, size));
     let store = ParamStore::seeded(1);
     let model = build_text(&config, Head::CausalLm, &store.root())?;
@@ -28,7 +30,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let mut adamw = AdamConfig::adamw();
     adamw.lr = 0.01;
     let mut adamw = Adam::new(adamw)?;
-    for step in 0..60 {
+    for step in 0..100 {
         // Windows of the text, which is taken for a circle, and the letters that come next.
         let places = (0..BATCH * BLOCK).map(|i| 7 * step + 5 * (i / BLOCK) + i % BLOCK);
         let at = |place: usize| text[place % text.len()] as i64;
@@ -40,7 +42,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
             .flatten(0, 1)?
             .cross_entropy(&y, &Default::default())?;
         adamw.step(&store.parameters(), &loss.backward()?)?;
-        if step % 10 == 9 {
+        if step % 20 == 19 {
             println!("step {}: loss {:.3}", step + 1, loss.item::<f32>()?);
         }
     }

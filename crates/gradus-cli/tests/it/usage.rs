@@ -54,6 +54,10 @@ fn help_teaches_and_goes_to_stdout() {
             "{}",
             ran.out
         );
+        if let Some((_, examples)) = ran.out.split_once("Examples:") {
+            let own = format!("\n  gradus {name}");
+            assert!(examples.contains(&own), "{name}: examples of its own");
+        }
     }
     let train = gradus(here(), &["train", "--help"]).out;
     for flag in [
