@@ -1,11 +1,11 @@
 //! All ways to divide a word into pieces, with their likelihood.
 
-use std::collections::HashMap;
+use super::keys::{KeyMap, key};
 
 /// Pieces by their characters: a tree with a character on each edge.
 pub(super) struct Trie {
     /// Where an edge leads. Looked up, never walked.
-    edges: HashMap<(u32, char), u32>,
+    edges: KeyMap<u32>,
     /// The piece that ends at each node.
     ends: Vec<Option<u32>>,
 }
@@ -13,14 +13,14 @@ pub(super) struct Trie {
 impl Trie {
     pub(super) fn new<'a>(pieces: impl Iterator<Item = &'a [char]>) -> Self {
         let mut trie = Self {
-            edges: HashMap::new(),
+            edges: KeyMap::default(),
             ends: vec![None],
         };
         for (number, piece) in (0..).zip(pieces) {
             let mut node = 0;
             for &c in piece {
                 let next = trie.ends.len() as u32; // fewer nodes than characters of the pieces, of which there are at most 2^24
-                node = *trie.edges.entry((node, c)).or_insert(next);
+                node = *trie.edges.entry(key(node, u32::from(c))).or_insert(next);
                 if node == next {
                     trie.ends.push(None);
                 }
@@ -34,7 +34,7 @@ impl Trie {
     fn at<'a>(&'a self, text: &'a [char]) -> impl Iterator<Item = (usize, usize)> + 'a {
         let mut node = 0;
         let nodes = text.iter().map_while(move |&c| {
-            node = *self.edges.get(&(node, c))?;
+            node = *self.edges.get(&key(node, u32::from(c)))?;
             Some(node)
         });
         nodes

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 
 use super::corpus::Words;
+use super::keys::{KeyMap, key};
 use super::{TrainerConfig, json};
 use crate::error::Result;
 
@@ -17,10 +18,10 @@ type Pair = (u32, u32);
 /// Words as symbols, and what is known of their pairs.
 pub(super) struct Merger {
     words: Vec<(Vec<u32>, u64)>,
-    /// How often each pair occurs. Looked up, never walked: its order is random.
-    counts: HashMap<Pair, u64>,
-    /// The words that had each pair when it was last seen. Looked up, never walked.
-    places: HashMap<Pair, Vec<usize>>,
+    /// How often each pair occurs.
+    counts: KeyMap<u64>,
+    /// The words that had each pair when it was last seen.
+    places: KeyMap<Vec<usize>>,
     /// Pairs by count, then by the smaller ids; counts may be out of date.
     queue: BinaryHeap<(u64, Reverse<Pair>)>,
 }
@@ -29,28 +30,34 @@ impl Merger {
     pub(super) fn new(words: Vec<(Vec<u32>, u64)>) -> Self {
         let mut merger = Self {
             words,
-            counts: HashMap::new(),
-            places: HashMap::new(),
+            counts: KeyMap::default(),
+            places: KeyMap::default(),
             queue: BinaryHeap::new(),
         };
         let mut pairs = BTreeSet::new();
         for (number, (symbols, count)) in merger.words.iter().enumerate() {
-            for pair in symbols.windows(2).map(|pair| (pair[0], pair[1])) {
+            for two in symbols.windows(2) {
+                let pair = key(two[0], two[1]);
                 *merger.counts.entry(pair).or_insert(0) += count;
                 note(merger.places.entry(pair).or_default(), number);
-                pairs.insert(pair);
+                pairs.insert((two[0], two[1]));
             }
         }
         for pair in pairs {
-            merger.queue.push((merger.counts[&pair], Reverse(pair)));
+            let count = merger.count(pair);
+            merger.queue.push((count, Reverse(pair)));
         }
         merger
+    }
+
+    fn count(&self, pair: Pair) -> u64 {
+        self.counts.get(&key(pair.0, pair.1)).copied().unwrap_or(0)
     }
 
     /// The pair that occurs most often, if it does so at least `least` times.
     pub(super) fn best(&mut self, least: u64) -> Option<Pair> {
         while let Some((count, Reverse(pair))) = self.queue.pop() {
-            let current = self.counts.get(&pair).copied().unwrap_or(0);
+            let current = self.count(pair);
             if current == count {
                 return (count >= least.max(1)).then_some(pair);
             }
@@ -61,33 +68,34 @@ impl Merger {
         None
     }
 
-    /// Writes `token` for `pair` in all words.
+    /// Writes `token` for `pair` in all words. Only the pairs beside a place that changes are counted anew.
     pub(super) fn merge(&mut self, pair: Pair, token: u32) {
         let mut grown = BTreeSet::new();
-        for number in self.places.remove(&pair).unwrap_or_default() {
+        for number in self.places.remove(&key(pair.0, pair.1)).unwrap_or_default() {
             let (symbols, count) = &mut self.words[number];
-            if !symbols.windows(2).any(|two| (two[0], two[1]) == pair) {
+            let places = matches(symbols, pair);
+            if places.is_empty() {
                 continue;
             }
-            for old in symbols.windows(2).map(|two| (two[0], two[1])) {
-                if let Some(known) = self.counts.get_mut(&old) {
+            for old in beside(symbols.len(), &places, 2) {
+                if let Some(known) = self.counts.get_mut(&key(symbols[old], symbols[old + 1])) {
                     *known -= *count;
                 }
             }
-            *symbols = merged(symbols, pair, token);
-            for new in symbols.windows(2).map(|two| (two[0], two[1])) {
-                *self.counts.entry(new).or_insert(0) += *count;
-                if new.0 == token || new.1 == token {
-                    note(self.places.entry(new).or_default(), number);
-                    grown.insert(new);
-                }
+            *symbols = merged(symbols, &places, token);
+            // Each token stands one to the left for each that was made before it.
+            let places: Vec<usize> = places.iter().enumerate().map(|(i, at)| at - i).collect();
+            for new in beside(symbols.len(), &places, 1) {
+                let (left, right) = (symbols[new], symbols[new + 1]);
+                *self.counts.entry(key(left, right)).or_insert(0) += *count;
+                note(self.places.entry(key(left, right)).or_default(), number);
+                grown.insert((left, right));
             }
         }
-        self.counts.remove(&pair);
+        self.counts.remove(&key(pair.0, pair.1));
         for pair in grown {
-            if let Some(&count) = self.counts.get(&pair) {
-                self.queue.push((count, Reverse(pair)));
-            }
+            let count = self.count(pair);
+            self.queue.push((count, Reverse(pair)));
         }
     }
 }
@@ -99,19 +107,41 @@ fn note(places: &mut Vec<usize>, number: usize) {
     }
 }
 
-/// The symbols with `token` for each `pair`, from the left.
-fn merged(symbols: &[u32], pair: Pair, token: u32) -> Vec<u32> {
-    let mut out = Vec::with_capacity(symbols.len());
+/// Where a pair stands, from the left and without overlap.
+fn matches(symbols: &[u32], pair: Pair) -> Vec<usize> {
+    let mut places = Vec::new();
     let mut at = 0;
-    while at < symbols.len() {
-        if at + 1 < symbols.len() && (symbols[at], symbols[at + 1]) == pair {
-            out.push(token);
-            at += 2;
-        } else {
-            out.push(symbols[at]);
+    while at + 1 < symbols.len() {
+        if (symbols[at], symbols[at + 1]) == pair {
+            places.push(at);
             at += 1;
         }
+        at += 1;
     }
+    places
+}
+
+/// The neighbours, by the place of the left one, that have a part of what stands at `places` and is `width` long; each once, ascending.
+fn beside(len: usize, places: &[usize], width: usize) -> impl Iterator<Item = usize> {
+    let mut next = 0;
+    places.iter().flat_map(move |&at| {
+        let from = at.saturating_sub(1).max(next);
+        let to = (at + width).min(len.saturating_sub(1));
+        next = next.max(to);
+        from..to
+    })
+}
+
+/// The symbols with `token` for the two at each place.
+fn merged(symbols: &[u32], places: &[usize], token: u32) -> Vec<u32> {
+    let mut out = Vec::with_capacity(symbols.len());
+    let mut rest = 0;
+    for &at in places {
+        out.extend_from_slice(&symbols[rest..at]);
+        out.push(token);
+        rest = at + 2;
+    }
+    out.extend_from_slice(&symbols[rest..]);
     out
 }
 
@@ -190,8 +220,18 @@ mod tests {
 
     #[test]
     fn pairs_that_overlap_are_joined_from_the_left() {
-        assert_eq!(merged(&[1, 1, 1, 2, 1, 1], (1, 1), 9), [9, 1, 2, 9]);
-        assert_eq!(merged(&[1], (1, 1), 9), [1]);
+        let join = |symbols: &[u32]| merged(symbols, &matches(symbols, (1, 1)), 9);
+        assert_eq!(join(&[1, 1, 1, 2, 1, 1]), [9, 1, 2, 9]);
+        assert_eq!(join(&[1]), [1]);
+    }
+
+    #[test]
+    fn neighbours_of_changed_places_are_seen_once() {
+        let seen = |len, places: &[usize], width| beside(len, places, width).collect::<Vec<_>>();
+        assert_eq!(seen(6, &[0, 4], 2), [0, 1, 3, 4]);
+        assert_eq!(seen(6, &[1, 3], 2), [0, 1, 2, 3, 4]);
+        assert_eq!(seen(4, &[0, 1, 3], 1), [0, 1, 2]);
+        assert_eq!(seen(1, &[0], 1), Vec::<usize>::new());
     }
 
     #[test]

@@ -6,6 +6,7 @@
 mod character;
 mod corpus;
 mod json;
+mod keys;
 mod lattice;
 mod merges;
 mod unigram;
