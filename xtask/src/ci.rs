@@ -8,6 +8,7 @@ use crate::{layers, test, tidy};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 use std::path::Path;
+use std::process::Stdio;
 use std::time::Instant;
 
 /// What the main command must reach on the embedded data set's test half. PyTorch with the same network, order rules and
@@ -67,13 +68,24 @@ const STEPS: [Step; 11] = [
 /// The README's check of all gradients, on fewer cases than `gradus gradcheck` draws by itself.
 fn gradcheck(project: &Project) -> Result<Vec<String>> {
     let binary = project.release_binary()?;
-    let lines = run_for_stdout(project.command(binary).args(["gradcheck", "--cases", "3"]))?;
+    let mut command = project.command(binary);
+    let output = command
+        .args(["gradcheck", "--cases", "3"])
+        .stderr(Stdio::inherit())
+        .output()
+        .context("cannot start gradus gradcheck")?;
+    let lines = String::from_utf8(output.stdout).context("gradus gradcheck wrote no UTF-8")?;
     let mut checked = 0;
     for line in lines.lines() {
         let report: Value = serde_json::from_str(line)?;
         ensure!(report["ok"] == true, "{line}");
         checked += 1;
     }
+    ensure!(
+        output.status.success() && checked > 0,
+        "gradus gradcheck ended with {} after {checked} ops",
+        output.status
+    );
     Ok(vec![format!("gradcheck: {checked} ops, all ok")])
 }
 

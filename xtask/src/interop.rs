@@ -11,19 +11,21 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 /// The scripts, the fast ones first.
-const SCRIPTS: [&str; 5] = [
+const SCRIPTS: [&str; 6] = [
     "safetensors_files.py",
     "tensorboard_events.py",
     TEXT,
+    "model_folders.py",
     "torch_curves.py",
     "ops.py",
 ];
 /// The script whose models must be given.
 const TEXT: &str = "text.py";
 /// What the scripts import.
-const MODULES: [&str; 7] = [
+const MODULES: [&str; 8] = [
     "torch",
     "torchvision",
+    "transformers",
     "safetensors",
     "numpy",
     "tensorboard",
@@ -41,7 +43,7 @@ pub(crate) struct Args {
     /// Leave the scripts' files in this folder instead of a temporary one
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
-    /// all-MiniLM-L6-v2 as Hugging Face lays it out, for text.py; needs transformers
+    /// all-MiniLM-L6-v2 as Hugging Face lays it out, for text.py
     #[arg(long, value_name = "FOLDER")]
     minilm: Option<PathBuf>,
     /// The Python package glassllm, for text.py
@@ -65,11 +67,7 @@ impl Args {
 }
 
 pub(crate) fn run(project: &Project, args: &Args) -> Result<()> {
-    let mut modules = MODULES.to_vec();
-    if args.minilm.is_some() {
-        modules.push("transformers");
-    }
-    let python = args.python.interpreter(project, &modules)?;
+    let python = args.python.interpreter(project, &MODULES)?;
     let binary = project.release_binary()?;
     let temporary = tempfile::tempdir()?;
     let work = args

@@ -198,7 +198,7 @@ pub(crate) struct DataFlags {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Model")]
 pub(crate) struct ModelFlags {
-    /// mlp, tutorial-cnn, resnet18, resnet34, resnet50; for text gpt2, llama, qwen2, mistral, bert, roberta, distilbert [default: tutorial-cnn]
+    /// mlp, tutorial-cnn, resnet18, resnet34, resnet50, vit-tiny; for text gpt2, llama, qwen2, mistral, bert, roberta, distilbert [default: tutorial-cnn]
     #[arg(long, value_name = "NAME")]
     pub(crate) model: Option<String>,
     /// Hugging Face folder, or a run, to train on

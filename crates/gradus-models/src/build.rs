@@ -6,7 +6,9 @@ use gradus_checkpoint::CheckpointError;
 use gradus_nn::{Error, Module, Scope};
 
 use crate::{Architecture, ConfigFault};
-use crate::{Mlp, MlpConfig, ResNet, ResNetConfig, Stem, TutorialCnn, TutorialCnnConfig};
+use crate::{
+    Mlp, MlpConfig, ResNet, ResNetConfig, Stem, TutorialCnn, TutorialCnnConfig, Vit, VitConfig,
+};
 
 /// What an image classifier is built for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +51,10 @@ pub const MODELS: &[ModelInfo] = &[
     ModelInfo {
         name: "resnet50",
         about: "ResNet-50 with bottleneck blocks, stems as resnet18",
+    },
+    ModelInfo {
+        name: "vit-tiny",
+        about: "ViT-Tiny; patches of 4×4 for images up to 64 pixels, else 16×16",
     },
 ];
 
@@ -238,10 +244,36 @@ pub fn build(name: &str, scope: &Scope, input: &ImageInput) -> Result<Box<dyn Mo
         "resnet18" => resnet("resnet18", ResNetConfig::resnet18),
         "resnet34" => resnet("resnet34", ResNetConfig::resnet34),
         "resnet50" => resnet("resnet50", ResNetConfig::resnet50),
+        "vit-tiny" => vit(scope, input),
         _ => Err(ModelError::Unknown {
             name: name.to_owned(),
         }),
     }
+}
+
+/// ViT-Tiny with patches that suit the images; pixels right and below of the last whole patch are not seen.
+fn vit(scope: &Scope, input: &ImageInput) -> ModelResult<Box<dyn Module>> {
+    let ImageInput {
+        channels,
+        size: image,
+        classes,
+    } = *input;
+    let side = if image[0].max(image[1]) <= 64 { 4 } else { 16 };
+    if image[0].min(image[1]) < side || channels == 0 {
+        return Err(ModelError::Input {
+            name: "vit-tiny",
+            input: *input,
+            takes: "images of at least one patch: 4×4 pixels, or 16×16 if a side is over 64",
+        });
+    }
+    let config = VitConfig {
+        image,
+        patch: [side; 2],
+        channels,
+        ..VitConfig::tiny()
+    };
+    let labels: Vec<String> = (0..classes).map(|class| class.to_string()).collect();
+    Ok(Box::new(Vit::new(scope, &config, Some(&labels))?))
 }
 
 #[cfg(test)]
@@ -288,5 +320,6 @@ mod tests {
             message("tutorial-cnn", 28).contains("takes images of 32×32, got 3 channels of 28×28")
         );
         assert!(build("resnet18", &scope, &input(0)).is_err());
+        assert!(message("vit-tiny", 3).contains("at least one patch"));
     }
 }

@@ -125,7 +125,7 @@ pub enum Head {
     MaskedLm,
     /// A score of each token of the vocabulary to come next, `(B, T, V)`, from what stands before.
     CausalLm,
-    /// A score of each label for the whole sequence, `(B, labels)`.
+    /// A score of each label for the whole sequence (or image), `(B, labels)`.
     SequenceClassification {
         /// The names of the labels.
         labels: Vec<String>,
@@ -177,7 +177,9 @@ impl Head {
             Self::MaskedLm
         } else if class.ends_with("ForCausalLM") || class.ends_with("LMHeadModel") {
             Self::CausalLm
-        } else if class.ends_with("ForSequenceClassification") {
+        } else if class.ends_with("ForSequenceClassification")
+            || class.ends_with("ForImageClassification")
+        {
             Self::SequenceClassification { labels: labels()? }
         } else if class.ends_with("ForTokenClassification") {
             Self::TokenClassification { labels: labels()? }

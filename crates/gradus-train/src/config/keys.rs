@@ -25,7 +25,7 @@ pub const KEYS: &[KeyInfo] = &[
     ),
     key(
         "model",
-        "The model. For images: `mlp`, `tutorial-cnn`, `resnet18`, `resnet34`, `resnet50`; for text a `model_type` of Hugging Face: `gpt2`, `llama`, `qwen2`, `mistral`, `bert`, `roberta`, `distilbert`. Not read with `from`.",
+        "The model. For images: `mlp`, `tutorial-cnn`, `resnet18`, `resnet34`, `resnet50`, `vit-tiny`; for text a `model_type` of Hugging Face: `gpt2`, `llama`, `qwen2`, `mistral`, `bert`, `roberta`, `distilbert`. Not read with `from`.",
     ),
     key(
         "init",
