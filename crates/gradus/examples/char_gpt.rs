@@ -8,21 +8,21 @@ const TEXT: &str = "the quick brown fox jumps over the lazy dog. ";
 const BATCH: usize = 4;
 const BLOCK: usize = 48; // letters that are seen at once
 
-fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
+pub(crate) fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let mut letters: Vec<char> = TEXT.chars().collect();
     letters.sort_unstable();
     letters.dedup();
     let id = |c: char| letters.binary_search(&c).unwrap_or(0);
     let text: Vec<usize> = TEXT.chars().map(id).collect();
-    let keys = [("vocab_size", letters.len()), ("n_positions", BLOCK)];
-    let sizes = [("n_embd", 32), ("n_layer", 2), ("n_head", 2)];
-    let none = [("embd_pdrop", 0), ("attn_pdrop", 0), ("resid_pdrop", 0)]; // dropout
-    let config = FolderConfig::new(Default::default()).with("model_type", "gpt2");
-    let config = keys
-        .into_iter()
-        .chain(sizes)
-        .chain(none)
-        .fold(config, |c, (key, size)| c.with(key, size));
+    let config = FolderConfig::new(Default::default())
+        .with("model_type", "gpt2")
+        .with("vocab_size", letters.len())
+        .with("n_positions", BLOCK)
+        .with("n_embd", 32)
+        .with("n_layer", 2)
+        .with("n_head", 2);
+    let dropouts = ["embd_pdrop", "attn_pdrop", "resid_pdrop"];
+    let config = dropouts.iter().fold(config, |c, key| c.with(key, 0));
     let store = ParamStore::seeded(1);
     let model = build_text(&config, Head::CausalLm, &store.root())?;
     println!("{} parameters", store.parameter_count());
@@ -30,7 +30,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let mut adamw = AdamConfig::adamw();
     adamw.lr = 0.01;
     let mut adamw = Adam::new(adamw)?;
-    for step in 0..100 {
+    for step in 0..120 {
         // Windows of the text, which is taken for a circle, and the letters that come next.
         let places = (0..BATCH * BLOCK).map(|i| 7 * step + 5 * (i / BLOCK) + i % BLOCK);
         let at = |place: usize| text[place % text.len()] as i64;
@@ -49,10 +49,11 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
 
     let prompt = "the q".chars().map(|c| id(c) as u32).collect();
     let model = model.as_causal().ok_or("GPT-2 continues texts")?;
-    let made = generate(model, &[prompt], &GenerateConfig::default(), &mut |_, _| {
-        true
-    })?;
+    let mut go_on = |_, _| true;
+    let made = generate(model, &[prompt], &GenerateConfig::default(), &mut go_on)?;
     let said = made[0].tokens.iter().map(|&id| letters[id as usize]);
-    println!("the q{}", said.collect::<String>());
+    let said = format!("the q{}", said.collect::<String>());
+    println!("{said}");
+    assert!(said.starts_with(TEXT), "did not learn");
     Ok(())
 }

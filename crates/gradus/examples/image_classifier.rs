@@ -7,7 +7,7 @@ use gradus::prelude::*;
 
 type Done<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-fn main() -> Done {
+pub(crate) fn main() -> Done {
     let images = embedded("fashion-mnist-mini")?;
     let loader = |name, batch_size, shuffle| -> Done<Loader> {
         let split = images.split(name).ok_or("no such split")?.clone();
@@ -47,13 +47,11 @@ fn main() -> Done {
         let scores = net.forward(&Var::constant(batch.x), &Ctx::eval())?;
         let best = scores.argmax(Some(1), false)?.to_vec::<i64>()?;
         let labels = batch.labels.to_vec::<i64>()?;
-        right += best
-            .iter()
-            .zip(&labels)
-            .filter(|(best, label)| best == label)
-            .count();
+        let pairs = best.iter().zip(&labels);
+        right += pairs.filter(|(best, label)| best == label).count();
         all += labels.len();
     }
     println!("{right} of {all} test images are told right after one pass");
+    assert!(right > all * 7 / 10, "did not learn");
     Ok(())
 }

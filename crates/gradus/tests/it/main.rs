@@ -1,0 +1,3 @@
+//! The examples, each run to its end: what they learn they assert themselves.
+
+mod examples;
