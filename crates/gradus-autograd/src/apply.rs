@@ -2,6 +2,7 @@
 
 use gradus_tensor::{Error, Result, Tensor};
 
+use crate::no_grad::is_recording;
 use crate::node::{Edge, Meta, Node, Saved};
 use crate::{Op, Saves, Stats, Var};
 
@@ -23,14 +24,14 @@ pub fn apply(op: impl Op, inputs: &[&Var]) -> Result<Var> {
     }
 }
 
-/// Computes an op with any number of outputs, and records it if an input needs a gradient.
+/// Computes an op with any number of outputs, and records it if an input needs a gradient. Within [`crate::no_grad`] nothing is recorded.
 ///
 /// Outputs that are not floats (indices, masks) never need one.
 ///
 /// # Errors
 /// Those of the op's forward.
 pub fn apply_multi(op: impl Op, inputs: &[&Var]) -> Result<Vec<Var>> {
-    let recording = inputs.iter().any(|x| x.requires_grad());
+    let recording = is_recording() && inputs.iter().any(|x| x.requires_grad());
     let mut stats = Stats {
         values: Vec::new(),
         recording,

@@ -2,7 +2,7 @@
 //!
 //! A [`Var`] is a tensor that may stand on the tape. Every op goes through one door, [`apply`], which records it if an
 //! input needs a gradient. [`Var::backward`] walks the tape back; [`grad`] also gives gradients of gradients. Only
-//! [`Var::detach`] and [`Var::tensor`] lose a gradient, and an op without one is an error that names it.
+//! [`Var::detach`], [`Var::tensor`] and [`no_grad`] lose a gradient, and an op without one is an error that names it.
 //!
 //! ```
 //! use gradus_autograd::{Tensor, Var};
@@ -18,6 +18,7 @@ mod apply;
 mod engine;
 mod gradcheck;
 mod gradients;
+mod no_grad;
 mod node;
 mod op;
 pub mod ops;
@@ -31,6 +32,7 @@ pub use engine::{GradConfig, grad};
 pub use gradcheck::{GradcheckConfig, GradcheckReport, gradcheck, gradgradcheck};
 pub use gradients::Gradients;
 pub use gradus_tensor::{DType, Element, Error, IntoShape, Result, ResultExt, Shape, Tensor};
+pub use no_grad::no_grad;
 pub use op::{Backward, Op, Outputs, Saves, Stats};
 pub use parameter::{Buffer, Parameter};
 pub use recompute::{is_recomputing, recompute};

@@ -8,6 +8,7 @@ use std::fmt;
 use gradus_tensor::{Error, Result, Tensor};
 
 use crate::engine::{Stop, Walk};
+use crate::no_grad::{is_recording, with_grad};
 use crate::node::{Edge, Meta, Node, Saved, next_number};
 use crate::{Backward, Op, Outputs, Saves, Stats, Var};
 
@@ -42,7 +43,7 @@ where
 {
     let start = next_number();
     let output = f()?;
-    let Some(edge) = output.edge() else {
+    let Some(edge) = output.edge().filter(|_| is_recording()) else {
         return Ok(output);
     };
     let boundary = boundary(edge, start);
@@ -128,7 +129,7 @@ impl Op for Recompute {
         let start = next_number();
         let output = {
             let _flag = Flag::set();
-            (self.f)()?
+            with_grad(&self.f)?
         };
         let edge = output
             .edge()

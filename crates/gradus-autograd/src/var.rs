@@ -10,7 +10,8 @@ use crate::node::{Edge, Meta, Node};
 
 /// A tensor and, if it needs a gradient, its place on the tape. What layers and models speak.
 ///
-/// Without a place it is a plain tensor and ops record nothing: inference uses the same code. Cloning is cheap.
+/// Without a place it is a plain tensor and ops record nothing: inference uses the same code, within [`crate::no_grad`] where parameters are
+/// trained. Cloning is cheap.
 #[derive(Clone)]
 pub struct Var {
     tensor: Tensor,

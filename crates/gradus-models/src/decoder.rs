@@ -238,7 +238,7 @@ pub(crate) fn run<B: Block>(
     Ok(x)
 }
 
-/// All blocks over a cache. Nothing is kept for a backward.
+/// All blocks over a cache.
 pub(crate) fn run_cached<B: Block>(
     blocks: &[Arc<B>],
     mut x: Var,
@@ -248,9 +248,8 @@ pub(crate) fn run_cached<B: Block>(
 ) -> Result<Var> {
     let places = x.dims()[1];
     for block in blocks {
-        x = block
-            .forward(&x.detach(), pass, Some(&mut *cache), ctx)?
-            .detach();
+        x = block.forward(&x, pass, Some(&mut *cache), ctx)?;
+        debug_assert!(!x.requires_grad(), "a step records nothing");
     }
     cache.advance(places);
     Ok(x)

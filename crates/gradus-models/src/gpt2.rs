@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gradus_autograd::ops::EmbeddingConfig;
-use gradus_autograd::{Parameter, Result, ResultExt, Tensor, Var};
+use gradus_autograd::{Parameter, Result, ResultExt, Tensor, Var, no_grad};
 use gradus_nn::{
     Adapter, Ctx, Dropout, Embedding, Init, LayerNorm, LayerNormConfig, Module, Scope, WeightLayout,
 };
@@ -343,10 +343,12 @@ impl CausalLm for Gpt2 {
     fn step(&self, tokens: &Tensor, cache: &mut KvCache, ctx: &Ctx) -> Result<Tensor> {
         let (vocab, positions) = (self.config.vocab, Some(self.config.positions));
         let pass = Pass::next(tokens, cache, vocab, positions, None)?;
-        let x = self.embed(tokens, &pass, ctx)?;
-        let x = run_cached(&self.blocks, x, &pass, cache, ctx)?;
-        let x = self.ln_f.forward(&last_place(&x)?, ctx)?;
-        Ok(self.head.forward(&x, None, ctx)?.squeeze(1)?.into_tensor())
+        no_grad(|| {
+            let x = self.embed(tokens, &pass, ctx)?;
+            let x = run_cached(&self.blocks, x, &pass, cache, ctx)?;
+            let x = self.ln_f.forward(&last_place(&x)?, ctx)?;
+            Ok(self.head.forward(&x, None, ctx)?.squeeze(1)?.into_tensor())
+        })
     }
 
     fn cache_layers(&self) -> usize {

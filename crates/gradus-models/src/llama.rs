@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use gradus_autograd::ops::EmbeddingConfig;
-use gradus_autograd::{Result, Tensor, Var};
+use gradus_autograd::{Result, Tensor, Var, no_grad};
 use gradus_nn::{Ctx, Embedding, Init, Linear, Module, RMSNorm, Scope};
 use serde_json::Value;
 
@@ -378,11 +378,13 @@ impl TextModel for Llama {
 impl CausalLm for Llama {
     fn step(&self, tokens: &Tensor, cache: &mut KvCache, ctx: &Ctx) -> Result<Tensor> {
         let pass = Pass::next(tokens, cache, self.config.vocab, None, self.config.window)?;
-        let x = self.embed_tokens.forward(tokens)?;
-        let pass = self.turn(pass, &x)?;
-        let x = run_cached(&self.blocks, x, &pass, cache, ctx)?;
-        let x = self.norm.forward(&last_place(&x)?, ctx)?;
-        Ok(self.head.forward(&x, None, ctx)?.squeeze(1)?.into_tensor())
+        no_grad(|| {
+            let x = self.embed_tokens.forward(tokens)?;
+            let pass = self.turn(pass, &x)?;
+            let x = run_cached(&self.blocks, x, &pass, cache, ctx)?;
+            let x = self.norm.forward(&last_place(&x)?, ctx)?;
+            Ok(self.head.forward(&x, None, ctx)?.squeeze(1)?.into_tensor())
+        })
     }
 
     fn cache_layers(&self) -> usize {

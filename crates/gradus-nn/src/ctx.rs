@@ -23,7 +23,8 @@ impl Ctx {
         }
     }
 
-    /// Evaluation: nothing is random, nothing is updated.
+    /// Evaluation: nothing is random, nothing is updated. A gradient can still be asked for; within [`gradus_autograd::no_grad`] nothing is
+    /// kept for one.
     pub const fn eval() -> Self {
         Self {
             training: false,

@@ -1,7 +1,7 @@
 //! Scoring a model on a split.
 
 use gradus_autograd::ops::CrossEntropyConfig;
-use gradus_autograd::{DType, Tensor, Var};
+use gradus_autograd::{DType, Tensor, Var, no_grad};
 use gradus_nn::{Ctx, Module};
 
 use crate::config::TrainConfig;
@@ -22,7 +22,7 @@ pub(crate) fn evaluate(
     let mut evaluation = Evaluation::new(classes, EvalConfig::default())?;
     for batch in eval_loader(split, config)?.epoch(0) {
         let batch = batch?;
-        let logits = model.forward(&Var::constant(batch.x), &Ctx::eval())?;
+        let logits = no_grad(|| model.forward(&Var::constant(batch.x), &Ctx::eval()))?;
         let loss = logits.cross_entropy(&batch.labels, &CrossEntropyConfig::default())?;
         evaluation.update(
             &logits_of(logits.tensor())?,

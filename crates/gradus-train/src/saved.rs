@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use gradus_autograd::{Tensor, Var};
+use gradus_autograd::{Tensor, Var, no_grad};
 use gradus_checkpoint::{Metadata, RunDir, load_state_dict};
 use gradus_data::{ColorMode, Compose, DataError, Image, Item};
 use gradus_models::ImageInput;
@@ -182,6 +182,7 @@ pub(crate) fn predict_image(
         Item::Tensor(x) => x,
         Item::Image(image) => gradus_data::ToTensor.apply(&image)?,
     };
-    let logits = model.forward(&Var::constant(x.unsqueeze(0)?), &Ctx::eval())?;
+    let x = Var::constant(x.unsqueeze(0)?);
+    let logits = no_grad(|| model.forward(&x, &Ctx::eval()))?;
     Ok(softmax_row(&logits_of(logits.tensor())?))
 }

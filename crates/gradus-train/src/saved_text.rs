@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use gradus_autograd::{DType, Tensor};
+use gradus_autograd::{DType, Tensor, no_grad};
 use gradus_data::TokenWindows;
 use gradus_models::{FolderConfig, Head};
 use gradus_nn::Ctx;
@@ -172,7 +172,8 @@ impl SavedText {
     fn probabilities(&self, ids: &[u32], classes: usize) -> Result<Vec<Vec<f64>>> {
         let ids: Vec<i64> = ids.iter().copied().map(i64::from).collect();
         let tokens = Tensor::from_slice(&ids, [1, ids.len()])?;
-        let scores = self.parts.model.forward(&tokens, None, &Ctx::eval())?;
+        let model = &self.parts.model;
+        let scores = no_grad(|| model.forward(&tokens, None, &Ctx::eval()))?;
         let scores: Vec<f32> = scores.tensor().to_dtype(DType::F32)?.to_vec()?;
         Ok(scores.chunks_exact(classes).map(softmax_row).collect())
     }

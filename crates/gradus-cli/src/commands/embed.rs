@@ -4,7 +4,7 @@ use std::iter;
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use gradus_autograd::Tensor;
+use gradus_autograd::{Tensor, no_grad};
 use gradus_linalg::threads;
 use gradus_models::{Head, TextModel, open_pretrained};
 use gradus_nn::Ctx;
@@ -180,7 +180,7 @@ impl Embedder<'_> {
         let tokens = Tensor::from_slice(&ids, shape)?;
         let mask = Tensor::from_slice(&real, shape)?;
         let mask = real.contains(&false).then_some(&mask);
-        let pooled = self.model.forward(&tokens, mask, &Ctx::eval())?; // (B, E)
+        let pooled = no_grad(|| self.model.forward(&tokens, mask, &Ctx::eval()))?; // (B, E)
         let values = pooled.tensor().to_vec::<f32>()?;
         let width = self.model.width().max(1);
         Ok(values.chunks(width).map(<[f32]>::to_vec).collect())

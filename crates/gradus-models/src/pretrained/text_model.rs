@@ -227,7 +227,8 @@ pub trait TextModel: Send + Sync {
 /// A model that continues texts.
 pub trait CausalLm: TextModel {
     /// Takes the next tokens (i64, `(B, T)`) of sequences that the cache holds the beginning of, adds them to it, and gives the scores
-    /// `(B, V)` of the token that follows the last of them. The cache's padding says which of the first tokens are none.
+    /// `(B, V)` of the token that follows the last of them. The cache's padding says which of the first tokens are none. Nothing is recorded
+    /// for a backward.
     ///
     /// # Errors
     /// As [`TextModel::forward`], and those of the cache.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use gradus_autograd::{DType, Tensor};
+use gradus_autograd::{DType, Tensor, no_grad};
 use gradus_checkpoint::{Metadata, StateDict, load_state_dict, save_state_dict};
 use gradus_models::{FolderConfig, Head, ModelError, build_text, export, open_pretrained};
 use gradus_nn::ParamStore;
@@ -383,4 +383,22 @@ fn weights_in_shards_are_read_as_one() {
     let (tokens, mask) = (trace.get("tokens"), trace.get("mask"));
     let logits = opened.model.forward(tokens, Some(mask), &EVAL).unwrap();
     crate::golden::close(case, logits.tensor(), trace.get("logits"), 1e-5);
+}
+
+#[test]
+fn inference_within_no_grad_records_nothing() {
+    let tokens = Tensor::from_slice(&[1_i64, 2, 3], [1, 3]).unwrap();
+    let gpt2 = json!({"model_type": "gpt2", "n_embd": 8, "n_layer": 2, "n_head": 2, "vocab_size": 9, "n_positions": 4});
+    let llama = json!({"model_type": "llama", "hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2,
+        "intermediate_size": 8, "vocab_size": 9});
+    let keys = |keys: Value| FolderConfig::new(keys.as_object().unwrap().clone());
+    for config in [config(json!({})), keys(gpt2), keys(llama)] {
+        let store = ParamStore::seeded(0);
+        let model = build_text(&config, Head::None, &store.root()).unwrap();
+        let run = || model.forward(&tokens, None, &EVAL).unwrap();
+        let (recorded, plain) = (run(), no_grad(run));
+        assert!(recorded.requires_grad() && !plain.requires_grad());
+        let values = [recorded, plain].map(|x| x.tensor().to_vec::<f32>().unwrap());
+        assert_eq!(values[0], values[1]);
+    }
 }

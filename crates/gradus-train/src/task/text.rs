@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use gradus_autograd::ops::CrossEntropyConfig;
-use gradus_autograd::{Tensor, Var};
+use gradus_autograd::{Tensor, Var, no_grad};
 use gradus_checkpoint::{Metadata, RunDir, StateDict, save_state_dict};
 use gradus_data::{Batch, Collate, Dataset, LengthBuckets, Loader, LoaderConfig};
 use gradus_models::{
@@ -187,7 +187,7 @@ impl TextParts {
         let (mut loss, mut right) = (Mean::default(), 0_u64);
         for batch in loader.epoch(0) {
             let batch = batch?;
-            let scores = self.scores(&batch, &Ctx::eval())?;
+            let scores = no_grad(|| self.scores(&batch, &Ctx::eval()))?;
             let (scores, labels) = rows(&scores, &batch.labels)?;
             let known: Vec<i64> = labels.to_vec()?;
             let count = known.iter().filter(|&&label| label != IGNORED).count();
@@ -218,7 +218,7 @@ impl TextParts {
         let mut evaluation = Evaluation::new(classes, options)?;
         for batch in loader.epoch(0) {
             let batch = batch?;
-            let scores = self.scores(&batch, &Ctx::eval())?;
+            let scores = no_grad(|| self.scores(&batch, &Ctx::eval()))?;
             let (scores, labels) = rows(&scores, &batch.labels)?;
             let known: Vec<i64> = labels.to_vec()?;
             if known.iter().all(|&label| label == IGNORED) {
