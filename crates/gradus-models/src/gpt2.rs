@@ -40,9 +40,9 @@ struct Config {
 
 impl Config {
     fn read(config: &FolderConfig) -> ModelResult<Self> {
-        let width = config.count_or("n_embd", 768)?;
-        let heads = config.count_or("n_head", 12)?;
-        if heads == 0 || width == 0 || !width.is_multiple_of(heads) {
+        let width = config.size_or("n_embd", 768)?;
+        let heads = config.size_or("n_head", 12)?;
+        if !width.is_multiple_of(heads) {
             return Err(config.wrong("n_head", format!("a divisor of n_embd, {width}")));
         }
         if config.flag_or("add_cross_attention", false)? {
@@ -51,12 +51,12 @@ impl Config {
         let dropout = config.share_or("resid_pdrop", 0.1)?;
         let head_dropout = config.share_or("hidden_dropout", 0.1)?;
         Ok(Self {
-            vocab: config.count_or("vocab_size", 50_257)?,
-            positions: config.count_or("n_positions", 1024)?,
+            vocab: config.size_or("vocab_size", 50_257)?,
+            positions: config.size_or("n_positions", 1024)?,
             width,
             layers: layers_of(config, "n_layer", 12)?,
             heads,
-            inner: config.count_or("n_inner", width.saturating_mul(4))?,
+            inner: config.size_or("n_inner", width.saturating_mul(4))?,
             activation: Activation::read(config, "activation_function", "gelu_new")?,
             dropout,
             embedding_dropout: config.share_or("embd_pdrop", 0.1)?,

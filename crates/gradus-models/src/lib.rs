@@ -46,8 +46,9 @@ pub use kv_cache::KvCache;
 pub use llama::Llama;
 pub use mlp::{Mlp, MlpConfig};
 pub use pretrained::{
-    Architecture, CausalLm, ConfigFault, FolderConfig, Head, Loaded, OpenConfig, Pretrained,
-    TextModel, build_text, export, load_text_weights, open_pretrained, open_pretrained_with,
+    Architecture, CausalLm, ConfigFault, FolderConfig, Head, Loaded, MAX_FRESH_PARAMETERS,
+    OpenConfig, Pretrained, TextModel, build_text, export, load_text_weights, open_pretrained,
+    open_pretrained_with,
 };
 pub use resnet::{ResNet, ResNetConfig, Stem};
 pub use transformer::{EncoderDecoder, EncoderDecoderConfig, Positions};

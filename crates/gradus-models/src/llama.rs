@@ -53,19 +53,19 @@ impl Config {
             Architecture::Mistral => (4096, 14_336, 131_072),
             _ => (4096, 11_008, 2048),
         };
-        let width = config.count_or("hidden_size", width)?;
-        let heads = config.count_or("num_attention_heads", 32)?;
+        let width = config.size_or("hidden_size", width)?;
+        let heads = config.size_or("num_attention_heads", 32)?;
         let groups = if architecture == Architecture::Mistral {
             8
         } else {
             heads
         };
-        let groups = config.count_or("num_key_value_heads", groups)?;
-        if heads == 0 || groups == 0 || !heads.is_multiple_of(groups) {
+        let groups = config.size_or("num_key_value_heads", groups)?;
+        if !heads.is_multiple_of(groups) {
             let rule = format!("a divisor of num_attention_heads, {heads}");
             return Err(config.wrong("num_key_value_heads", rule));
         }
-        let head_width = match config.optional_count("head_dim")? {
+        let head_width = match config.optional_size("head_dim")? {
             Some(given) => given,
             None if width.is_multiple_of(heads) => width / heads,
             None => {
@@ -79,13 +79,13 @@ impl Config {
         let attention_bias = config.flag_or("attention_bias", false)? && llama;
         let mlp_bias = config.flag_or("mlp_bias", false)? && llama;
         let head_dropout = config.share_or("hidden_dropout", 0.1)?;
-        let vocab = config.count_or("vocab_size", if qwen { 151_936 } else { 32_000 })?;
+        let vocab = config.size_or("vocab_size", if qwen { 151_936 } else { 32_000 })?;
         let padding = config.optional_count("pad_token_id")?;
         Ok(Self {
             architecture,
             vocab,
             width,
-            inner: config.count_or("intermediate_size", inner)?,
+            inner: config.size_or("intermediate_size", inner)?,
             layers,
             heads,
             groups,

@@ -15,6 +15,7 @@ use gradus_autograd::DType;
 use gradus_nn::{LoraConfig, ParamStore, Scope};
 
 pub(crate) use activation::Activation;
+pub(crate) use config::size_of;
 pub use config::{ConfigFault, FolderConfig};
 pub(crate) use pooling::{pooled, write_labels};
 pub use text_model::{Architecture, CausalLm, Head, TextModel};
@@ -27,16 +28,31 @@ use crate::gpt2::Gpt2;
 use crate::llama::Llama;
 use crate::{ModelError, ModelResult};
 
+/// The most parameters of a fresh text model: 40 GB in f32. What asks for more is a damaged file or a slip of the hand.
+pub const MAX_FRESH_PARAMETERS: u64 = 10_000_000_000;
+
 /// Builds the text model that a configuration names, with fresh weights, at `scope`.
 ///
 /// # Errors
-/// [`ModelError::Config`] for a configuration that the architecture does not take; [`ModelError::NotText`] for one that is no text model;
+/// [`ModelError::Config`] for a configuration that the architecture does not take, or of more than [`MAX_FRESH_PARAMETERS`], before any of
+/// them takes memory; [`ModelError::NotText`] for one that is no text model;
 /// [`ModelError::Head`] for a head that it does not have; [`ModelError::Tensor`] if a layer cannot be made.
 pub fn build_text(
     config: &FolderConfig,
     head: Head,
     scope: &Scope,
 ) -> ModelResult<Box<dyn TextModel>> {
+    let plan = ParamStore::deferred(0, scope.dtype());
+    make_text(config, head.clone(), &plan.root())?;
+    let parameters = plan.parameter_count() as u64;
+    if parameters > MAX_FRESH_PARAMETERS {
+        return Err(config.fault(ConfigFault::TooLarge { parameters }));
+    }
+    make_text(config, head, scope)
+}
+
+/// [`build_text`] of any size, for stores that take no memory for it.
+fn make_text(config: &FolderConfig, head: Head, scope: &Scope) -> ModelResult<Box<dyn TextModel>> {
     match config.architecture()? {
         Architecture::Bert | Architecture::Roberta | Architecture::DistilBert => {
             Ok(Box::new(Bert::new(scope, config, head)?))
@@ -112,12 +128,12 @@ pub(crate) fn open_with_lora(
     lora: Option<&LoraConfig>,
 ) -> ModelResult<Pretrained> {
     let config = FolderConfig::open(folder)?.with_recompute(options.recompute);
-    let store = ParamStore::with_dtype(options.seed, options.dtype);
+    let store = ParamStore::deferred(options.seed, options.dtype);
     let scope = match lora {
         None => store.root(),
         Some(lora) => store.root().with_lora(lora.clone()),
     };
-    let model = build_text(&config, head, &scope)?;
+    let model = make_text(&config, head, &scope)?;
     let (state, path) = read_weights(folder)?;
     let Loaded { fresh, unused } = load_text_weights(&store, model.as_ref(), state, &path)?;
     Ok(Pretrained {

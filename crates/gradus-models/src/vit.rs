@@ -6,14 +6,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 use gradus_autograd::ops::Conv2dConfig;
-use gradus_autograd::{Error, Parameter, Result, ResultExt, Var, recompute};
+use gradus_autograd::{DType, Error, Parameter, Result, ResultExt, Var, recompute};
 use gradus_checkpoint::StateDict;
 use gradus_nn::{
     Ctx, Dropout, Init, LayerNorm, LayerNormConfig, Linear, Module, ParamStore, Scope,
 };
 use serde_json::{Map, Value, json};
 
-use crate::pretrained::{Activation, load_named, read_weights, write_folder, write_labels};
+use crate::pretrained::{
+    Activation, load_named, read_weights, size_of, write_folder, write_labels,
+};
 use crate::self_attention::{AttentionSize, SelfAttention};
 use crate::{Architecture, FolderConfig, Head, Loaded, ModelResult};
 
@@ -91,11 +93,11 @@ impl VitConfig {
         let config = Self {
             image: sides(keys, "image_size", default.image)?,
             patch: sides(keys, "patch_size", default.patch)?,
-            channels: keys.count_or("num_channels", default.channels)?,
-            width: keys.count_or("hidden_size", default.width)?,
+            channels: keys.size_or("num_channels", default.channels)?,
+            width: keys.size_or("hidden_size", default.width)?,
             layers: keys.count_or("num_hidden_layers", default.layers)?,
-            heads: keys.count_or("num_attention_heads", default.heads)?,
-            inner: keys.count_or("intermediate_size", default.inner)?,
+            heads: keys.size_or("num_attention_heads", default.heads)?,
+            inner: keys.size_or("intermediate_size", default.inner)?,
             dropout: keys.share_or("hidden_dropout_prob", 0.0)?,
             attention_dropout: keys.share_or("attention_probs_dropout_prob", 0.0)?,
             layer_norm_eps: keys.number_or("layer_norm_eps", default.layer_norm_eps)?,
@@ -103,7 +105,7 @@ impl VitConfig {
             initializer_range: keys.number_or("initializer_range", default.initializer_range)?,
             recompute: keys.recompute(),
         };
-        if config.heads == 0 || !config.width.is_multiple_of(config.heads) {
+        if !config.width.is_multiple_of(config.heads) {
             let expected = format!("a multiple of num_attention_heads, {}", config.heads);
             return Err(keys.wrong("hidden_size", expected));
         }
@@ -151,17 +153,16 @@ impl VitConfig {
 
 /// One side for both, or `[height, width]`.
 fn sides(keys: &FolderConfig, key: &str, default: [usize; 2]) -> ModelResult<[usize; 2]> {
-    let side = |value: &Value| value.as_u64().and_then(|side| usize::try_from(side).ok());
     let Some(value) = keys.get(key) else {
         return Ok(default);
     };
     let both = match value.as_array().map(Vec::as_slice) {
-        Some([height, width]) => side(height).zip(side(width)),
+        Some([height, width]) => size_of(height).zip(size_of(width)),
         Some(_) => None,
-        None => side(value).map(|side| (side, side)),
+        None => size_of(value).map(|side| (side, side)),
     };
     both.map(|(height, width)| [height, width])
-        .ok_or_else(|| keys.wrong(key, "a side or [height, width], in pixels"))
+        .ok_or_else(|| keys.wrong(key, "a side or [height, width], in pixels, each at least 1"))
 }
 
 /// A vision transformer: `(B, channels, height, width) -> (B, labels)`, or the hidden states `(B, 1 + N, E)` of one without labels.
@@ -415,7 +416,7 @@ pub struct PretrainedVit {
 /// As [`crate::open_pretrained`].
 pub fn open_vit(folder: &Path, labels: Option<&[String]>) -> ModelResult<PretrainedVit> {
     let config = FolderConfig::open(folder)?;
-    let store = ParamStore::seeded(0);
+    let store = ParamStore::deferred(0, DType::F32);
     let model = Vit::new(&store.root(), &VitConfig::read(&config)?, labels)?;
     let (state, path) = read_weights(folder)?;
     let Loaded { fresh, unused } = model.load(&store, state, &path)?;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use gradus_autograd::Shape;
 use gradus_checkpoint::{
     CheckpointError, Metadata, StateDict, compare_keys, load_state_dict, shapes,
 };
@@ -27,10 +28,7 @@ pub fn load_weights_from(
     state: &StateDict,
     path: &Path,
 ) -> Result<(), CheckpointError> {
-    compare_keys(&store.keys(), &shapes(state)).map_err(|report| CheckpointError::Keys {
-        path: path.to_owned(),
-        report,
-    })?;
+    require_keys(&store.keys(), &shapes(state), path)?;
     store
         .load_state_dict(state)
         .map_err(|cause| CheckpointError::Tensor {
@@ -38,4 +36,16 @@ pub fn load_weights_from(
             tensor: String::from("(any)"),
             cause,
         })
+}
+
+/// Refuses names and shapes that are not those expected.
+pub(crate) fn require_keys(
+    expected: &[(String, Shape)],
+    found: &[(String, Shape)],
+    path: &Path,
+) -> Result<(), CheckpointError> {
+    compare_keys(expected, found).map_err(|report| CheckpointError::Keys {
+        path: path.to_owned(),
+        report,
+    })
 }

@@ -20,6 +20,7 @@
 #![forbid(unsafe_code)]
 
 mod ctx;
+mod entry;
 mod init;
 mod layers;
 mod lora;

@@ -1,5 +1,6 @@
 //! The parameter store: every parameter and buffer of a model by name, in the order of their making.
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Display};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -8,6 +9,7 @@ use gradus_autograd::{
 };
 use gradus_random::stream_of;
 
+use crate::entry::{Entries, Entry, Start, Waiting};
 use crate::{Adapter, Init, LoraConfig, is_adapter_key};
 
 /// All parameters and buffers of a model. Cheap to clone; clones share.
@@ -22,37 +24,9 @@ pub struct ParamStore {
 struct Shared {
     seed: u64,
     dtype: DType,
-    entries: Mutex<Vec<Entry>>,
+    deferred: bool,
+    entries: Mutex<Entries>,
     adapters: Mutex<Vec<Adapter>>,
-}
-
-#[derive(Clone)]
-enum Entry {
-    Parameter(Parameter),
-    Buffer(Buffer),
-}
-
-impl Entry {
-    fn name(&self) -> &str {
-        match self {
-            Self::Parameter(parameter) => parameter.name(),
-            Self::Buffer(buffer) => buffer.name(),
-        }
-    }
-
-    fn tensor(&self) -> Tensor {
-        match self {
-            Self::Parameter(parameter) => parameter.tensor(),
-            Self::Buffer(buffer) => buffer.tensor(),
-        }
-    }
-
-    fn set(&self, value: Tensor) -> Result<()> {
-        match self {
-            Self::Parameter(parameter) => parameter.set(value),
-            Self::Buffer(buffer) => buffer.set(value),
-        }
-    }
 }
 
 impl ParamStore {
@@ -63,10 +37,33 @@ impl ParamStore {
 
     /// A store with parameters of another float dtype, for instance f64 to check gradients.
     pub fn with_dtype(seed: u64, dtype: DType) -> Self {
+        Self::new(seed, dtype, false)
+    }
+
+    /// A store for a model whose values come from a file: parameters have a shape and take no memory until
+    /// [`ParamStore::load_state_dict`] or [`ParamStore::initialise`] gives them a value. Before, they read as 0.
+    ///
+    /// ```
+    /// use gradus_nn::{DType, Linear, ParamStore};
+    /// let (now, later) = (ParamStore::seeded(1), ParamStore::deferred(1, DType::F32));
+    /// for store in [&now, &later] {
+    ///     Linear::new(&store.root(), 4, 2)?;
+    /// }
+    /// later.initialise(|_| true)?; // the values that a store of this seed gives at once
+    /// let [a, b] = [&now, &later].map(|store| store.state_dict()[0].1.to_vec::<f32>());
+    /// assert_eq!(a?, b?);
+    /// # Ok::<(), gradus_nn::Error>(())
+    /// ```
+    pub fn deferred(seed: u64, dtype: DType) -> Self {
+        Self::new(seed, dtype, true)
+    }
+
+    fn new(seed: u64, dtype: DType, deferred: bool) -> Self {
         Self {
             shared: Arc::new(Shared {
                 seed,
                 dtype,
+                deferred,
                 entries: Mutex::default(),
                 adapters: Mutex::default(),
             }),
@@ -99,19 +96,19 @@ impl ParamStore {
     /// All parameters, in the order of their making.
     pub fn parameters(&self) -> Vec<Parameter> {
         let parameter = |entry: &Entry| match entry {
-            Entry::Parameter(parameter) => Some(parameter.clone()),
+            Entry::Parameter(parameter, _) => Some(parameter.clone()),
             Entry::Buffer(_) => None,
         };
-        self.entries().iter().filter_map(parameter).collect()
+        self.entries().all.iter().filter_map(parameter).collect()
     }
 
     /// All buffers, in the order of their making.
     pub fn buffers(&self) -> Vec<Buffer> {
         let buffer = |entry: &Entry| match entry {
             Entry::Buffer(buffer) => Some(buffer.clone()),
-            Entry::Parameter(_) => None,
+            Entry::Parameter(..) => None,
         };
-        self.entries().iter().filter_map(buffer).collect()
+        self.entries().all.iter().filter_map(buffer).collect()
     }
 
     /// How many numbers the parameters hold.
@@ -119,12 +116,13 @@ impl ParamStore {
         self.parameters()
             .iter()
             .map(|parameter| parameter.shape().numel())
-            .sum()
+            .fold(0, usize::saturating_add)
     }
 
     /// The values of all parameters and buffers by name, in the order of their making.
     pub fn state_dict(&self) -> Vec<(String, Tensor)> {
         self.entries()
+            .all
             .iter()
             .map(|entry| (entry.name().to_owned(), entry.tensor()))
             .collect()
@@ -133,9 +131,27 @@ impl ParamStore {
     /// The names and shapes that [`ParamStore::load_state_dict`] takes.
     pub fn keys(&self) -> Vec<(String, Shape)> {
         self.entries()
+            .all
             .iter()
             .map(|entry| (entry.name().to_owned(), *entry.tensor().shape()))
             .collect()
+    }
+
+    /// Gives those parameters of a deferred store that `these` picks by name, and that have no value yet, the value that they start from.
+    ///
+    /// # Errors
+    /// Those of the init, and [`Error::OutOfMemory`], at the parameter's key.
+    pub fn initialise(&self, these: impl Fn(&str) -> bool) -> Result<()> {
+        let Shared { seed, dtype, .. } = *self.shared;
+        let waiting = self.entries().waiting();
+        for (parameter, start) in waiting {
+            let key = parameter.name();
+            if these(key) {
+                let value = start.make(key, *parameter.shape(), dtype, seed);
+                parameter.set(value.at(|| key.to_owned())?)?;
+            }
+        }
+        Ok(())
     }
 
     /// Puts values in the place of all parameters and buffers. Floats are converted to the store's dtype. Nothing
@@ -147,10 +163,7 @@ impl ParamStore {
     pub fn load_state_dict(&self, state: &[(String, Tensor)]) -> Result<()> {
         let entries = self.entries();
         let op = "load_state_dict";
-        if let Some((name, _)) = state
-            .iter()
-            .find(|(name, _)| !entries.iter().any(|entry| entry.name() == name))
-        {
+        if let Some((name, _)) = state.iter().find(|(name, _)| !entries.contains(name)) {
             return Err(Error::Length {
                 op,
                 expected: 0,
@@ -158,9 +171,13 @@ impl ParamStore {
             }
             .at(format!("unexpected key {name}")));
         }
-        let mut values = Vec::with_capacity(entries.len());
-        for entry in entries.iter() {
-            let found = state.iter().find(|(name, _)| name == entry.name());
+        let mut given: BTreeMap<&str, &Tensor> = BTreeMap::new();
+        for (name, value) in state {
+            given.entry(name).or_insert(value);
+        }
+        let mut values = Vec::with_capacity(entries.all.len());
+        for entry in &entries.all {
+            let name = entry.name();
             let missing = || {
                 Error::Length {
                     op,
@@ -169,7 +186,7 @@ impl ParamStore {
                 }
                 .at(format!("missing key {}", entry.name()))
             };
-            let (name, value) = found.ok_or_else(missing)?;
+            let value = given.get(name).ok_or_else(missing)?;
             let current = entry.tensor();
             if value.shape() != current.shape() {
                 let rule = "the checkpoint's tensor has another shape than the model's";
@@ -181,38 +198,21 @@ impl ParamStore {
                 }
                 .at(name));
             }
-            values.push(value.to_dtype(current.dtype()).at(|| name.clone())?);
+            values.push(value.to_dtype(current.dtype()).at(|| name.to_owned())?);
         }
         // A value of one owner, which updates can change in place.
         entries
+            .all
             .iter()
             .zip(values)
             .try_for_each(|(entry, value)| entry.set(value.deep_copy()?))
     }
 
-    fn entries(&self) -> MutexGuard<'_, Vec<Entry>> {
+    fn entries(&self) -> MutexGuard<'_, Entries> {
         self.shared
             .entries
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Adds an entry, unless its name is taken.
-    fn add(&self, entry: Entry) -> Result<()> {
-        let mut entries = self.entries();
-        if entries.iter().any(|other| other.name() == entry.name()) {
-            let error = Error::Length {
-                op: "param store",
-                expected: 1,
-                got: 2,
-            };
-            return Err(error.at(format!(
-                "{} is made twice; share the parameter to tie it",
-                entry.name()
-            )));
-        }
-        entries.push(entry);
-        Ok(())
     }
 }
 
@@ -221,7 +221,7 @@ impl fmt::Debug for ParamStore {
         write!(
             f,
             "ParamStore of {} entries, {} parameters",
-            self.entries().len(),
+            self.entries().all.len(),
             self.parameter_count()
         )
     }
@@ -287,19 +287,37 @@ impl Scope {
     /// # Errors
     /// Those of the shape and of the init; [`Error::Length`] if the name is taken; each at the parameter's key.
     pub fn parameter(&self, name: &str, shape: impl IntoShape, init: Init) -> Result<Parameter> {
+        let start = Start {
+            init,
+            zero_row: None,
+        };
+        self.start(name, shape, start)
+    }
+
+    /// [`Scope::parameter`] that starts so.
+    pub(crate) fn start(
+        &self,
+        name: &str,
+        shape: impl IntoShape,
+        start: Start,
+    ) -> Result<Parameter> {
         let key = self.key(name);
-        let value = shape
-            .into_shape()
-            .and_then(|shape| {
-                init.make(shape, self.dtype(), self.store.shared.seed, stream_of(&key))
-            })
-            .at(|| key.clone())?;
+        let Shared { seed, dtype, .. } = *self.store.shared;
+        let shape = shape.into_shape().at(|| key.clone())?;
+        let (value, waiting) = if self.store.shared.deferred {
+            let waiting = Waiting::new(start, shape, dtype).at(|| key.clone())?;
+            (waiting.stand_in(), Some(Box::new(waiting)))
+        } else {
+            let value = start.make(&key, shape, dtype, seed);
+            (value.at(|| key.clone())?, None)
+        };
         let parameter = Parameter::new(key, value);
         if let Some(lora) = &self.lora {
             let key = parameter.name();
             parameter.set_trainable(is_adapter_key(key) || lora.trains(key));
         }
-        self.store.add(Entry::Parameter(parameter.clone()))?;
+        let entry = Entry::Parameter(parameter.clone(), waiting);
+        self.store.entries().add(entry)?;
         Ok(parameter)
     }
 
@@ -309,7 +327,7 @@ impl Scope {
     /// [`Error::Length`] at the buffer's key if the name is taken.
     pub fn buffer(&self, name: &str, value: Tensor) -> Result<Buffer> {
         let buffer = Buffer::new(self.key(name), value);
-        self.store.add(Entry::Buffer(buffer.clone()))?;
+        self.store.entries().add(Entry::Buffer(buffer.clone()))?;
         Ok(buffer)
     }
 
@@ -359,6 +377,42 @@ mod tests {
         assert_eq!(value(&a, "x.weight"), value(&b, "x.weight"));
         assert_ne!(value(&a, "x.weight"), value(&a, "y.weight"));
         assert_ne!(value(&a, "x.weight"), value(&store(2, &["x"]), "x.weight"));
+    }
+
+    #[test]
+    fn deferred_parameters_have_shapes_and_no_memory_until_they_get_values() {
+        let store = ParamStore::deferred(1, DType::F32);
+        let at = store.root().at("large");
+        let large = at.parameter("weight", [1 << 31, 1 << 20], Init::Ones);
+        assert_eq!(large.unwrap().shape().dims(), [1 << 31, 1 << 20]);
+        assert_eq!(store.parameter_count(), 1 << 51);
+        let error = store.initialise(|_| true).unwrap_err().to_string();
+        assert!(error.starts_with("large.weight: out of memory"), "{error}");
+
+        let store = ParamStore::deferred(1, DType::F32);
+        let start = Start {
+            init: Init::Ones,
+            zero_row: Some(1),
+        };
+        let values = || -> Vec<Vec<f32>> {
+            let state = store.state_dict().into_iter();
+            state.map(|(_, x)| x.to_vec().unwrap()).collect()
+        };
+        store.root().start("a", [3, 1], start).unwrap();
+        store.root().parameter("b", [2], Init::Ones).unwrap();
+        let c = store.root().parameter("c", [1], Init::Ones).unwrap();
+        assert_eq!(values(), [vec![0.0; 3], vec![0.0; 2], vec![0.0]]);
+        c.set(Tensor::constant([1], DType::F32, 7.0).unwrap())
+            .unwrap();
+        store.initialise(|name| name != "b").unwrap();
+        let (first, last) = (vec![1.0, 0.0, 1.0], vec![7.0]);
+        assert_eq!(values(), [first, vec![0.0; 2], last], "values stay");
+        let two = |dims: &[usize]| Tensor::constant(dims, DType::F32, 2.0).unwrap();
+        let state = [("a", &[3, 1][..]), ("b", &[2]), ("c", &[1])];
+        let state = state.map(|(name, dims)| (name.to_owned(), two(dims)));
+        store.load_state_dict(&state).unwrap();
+        store.initialise(|_| true).unwrap();
+        assert_eq!(values(), [vec![2.0; 3], vec![2.0; 2], vec![2.0]]);
     }
 
     #[test]

@@ -83,16 +83,19 @@ impl BertConfig {
         let roberta = architecture == Architecture::Roberta;
         let config = Self {
             architecture,
-            vocab: keys.count("vocab_size")?,
-            width: keys.count(of("hidden_size", "dim"))?,
+            vocab: keys.size("vocab_size")?,
+            width: keys.size(of("hidden_size", "dim"))?,
             layers: keys.count(of("num_hidden_layers", "n_layers"))?,
-            heads: keys.count(of("num_attention_heads", "n_heads"))?,
-            inner: keys.count(of("intermediate_size", "hidden_dim"))?,
-            positions: keys.count_or("max_position_embeddings", 512)?,
+            heads: keys.size(of("num_attention_heads", "n_heads"))?,
+            inner: keys.size(of("intermediate_size", "hidden_dim"))?,
+            positions: keys.size_or("max_position_embeddings", 512)?,
             kinds: if distil {
                 0
             } else {
-                keys.count_or("type_vocab_size", 2)?.max(1)
+                match keys.optional_count("type_vocab_size")? {
+                    Some(0) => 1, // files that mean no difference
+                    _ => keys.size_or("type_vocab_size", 2)?,
+                }
             },
             padding: padding(keys, if roberta { 1 } else { 0 })?,
             activation: Activation::read(keys, of("hidden_act", "activation"), "gelu")?,
@@ -121,7 +124,7 @@ impl BertConfig {
         of: impl Fn(&'static str, &'static str) -> &'static str,
     ) -> ModelResult<()> {
         let width = of("hidden_size", "dim");
-        if self.width == 0 || self.heads == 0 || !self.width.is_multiple_of(self.heads) {
+        if !self.width.is_multiple_of(self.heads) {
             let heads = of("num_attention_heads", "n_heads");
             return Err(keys.wrong(width, format!("a multiple of {heads}, {}", self.heads)));
         }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use super::Architecture;
+use super::{Architecture, MAX_FRESH_PARAMETERS};
 use crate::{ModelError, ModelResult};
 
 /// The name of the file in a model folder.
@@ -13,6 +13,12 @@ pub(crate) const CONFIG_FILE: &str = "config.json";
 
 /// The longest `config.json` that is read, in bytes. Real ones stay below 100 KiB; label lists make them long.
 const LONGEST: u64 = 16 << 20;
+
+/// The most labels without names. ImageNet's larger set has 21,841.
+const MOST_LABELS: usize = 100_000;
+
+/// What a size is.
+const SIZE: &str = "an integer of at least 1 and below 2^31, for instance 256";
 
 /// What is wrong with a configuration.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,6 +50,11 @@ pub enum ConfigFault {
         /// What it holds, cut.
         got: String,
     },
+    /// A fresh model would have more parameters than are made.
+    TooLarge {
+        /// How many.
+        parameters: u64,
+    },
 }
 
 impl fmt::Display for ConfigFault {
@@ -58,6 +69,11 @@ impl fmt::Display for ConfigFault {
             Self::Value { key, expected, got } => {
                 write!(f, "{key:?} must be {expected}, got {got}")
             }
+            Self::TooLarge { parameters } => write!(
+                f,
+                "asks for {parameters} parameters, and a fresh model has at most {MAX_FRESH_PARAMETERS}; look at the vocabulary, the \
+                 widths and the number of layers"
+            ),
         }
     }
 }
@@ -187,6 +203,31 @@ impl FolderConfig {
         self.read(key, "an integer of at least 0", count_of)
     }
 
+    /// A size: of a table, a layer, or a count of heads.
+    ///
+    /// # Errors
+    /// [`ModelError::Config`] if it is missing, or not in 1..2³¹: products of two such sizes cannot overflow.
+    pub fn size(&self, key: &str) -> ModelResult<usize> {
+        self.optional_size(key)?
+            .ok_or_else(|| self.missing(key, SIZE))
+    }
+
+    /// A size, or what stands for one that is missing or null.
+    ///
+    /// # Errors
+    /// [`ModelError::Config`] if it is not in 1..2³¹.
+    pub fn size_or(&self, key: &str, default: usize) -> ModelResult<usize> {
+        Ok(self.optional_size(key)?.unwrap_or(default))
+    }
+
+    /// A size that may be missing or null.
+    ///
+    /// # Errors
+    /// [`ModelError::Config`] if it is not in 1..2³¹.
+    pub fn optional_size(&self, key: &str) -> ModelResult<Option<usize>> {
+        self.read(key, SIZE, size_of)
+    }
+
     /// A number.
     ///
     /// # Errors
@@ -268,11 +309,14 @@ impl FolderConfig {
     /// The names of the classes by `id2label`, or `LABEL_0`, `LABEL_1`, … as many as `num_labels` says, or two.
     ///
     /// # Errors
-    /// [`ModelError::Config`] if the ids are not 0, 1, … or a name is no text.
+    /// [`ModelError::Config`] if the ids are not 0, 1, … or a name is no text, or if there are more than 100,000 without names.
     pub fn labels(&self) -> ModelResult<Vec<String>> {
         let Some(by_id) = self.read("id2label", "an object of names by id", Value::as_object)?
         else {
             let count = self.count_or("num_labels", 2)?;
+            if count > MOST_LABELS {
+                return Err(self.wrong("num_labels", format!("at most {MOST_LABELS}")));
+            }
             return Ok((0..count).map(|id| format!("LABEL_{id}")).collect());
         };
         let name = |id: usize| by_id.get(&id.to_string()).and_then(Value::as_str);
@@ -292,24 +336,26 @@ impl FolderConfig {
             || String::from("nothing"),
             |value| shortened(&value.to_string()),
         );
+        self.fault(ConfigFault::Value {
+            key: key.to_owned(),
+            expected: expected.into(),
+            got,
+        })
+    }
+
+    /// The error that this is wrong.
+    pub(crate) fn fault(&self, fault: ConfigFault) -> ModelError {
         ModelError::Config {
             path: self.path.clone(),
-            fault: ConfigFault::Value {
-                key: key.to_owned(),
-                expected: expected.into(),
-                got,
-            },
+            fault,
         }
     }
 
     fn missing(&self, key: &str, expected: &'static str) -> ModelError {
-        ModelError::Config {
-            path: self.path.clone(),
-            fault: ConfigFault::Missing {
-                key: key.to_owned(),
-                expected,
-            },
-        }
+        self.fault(ConfigFault::Missing {
+            key: key.to_owned(),
+            expected,
+        })
     }
 
     fn read<'a, T>(
@@ -329,6 +375,11 @@ impl FolderConfig {
 
 fn count_of(value: &Value) -> Option<usize> {
     value.as_u64().and_then(|count| usize::try_from(count).ok())
+}
+
+/// A size, if the value is one.
+pub(crate) fn size_of(value: &Value) -> Option<usize> {
+    count_of(value).filter(|size| (1..1 << 31).contains(size))
 }
 
 /// A value from a file, cut to a length that fits a message.

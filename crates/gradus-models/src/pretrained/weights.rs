@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use gradus_autograd::Tensor;
+use gradus_autograd::{Shape, Tensor};
 use gradus_checkpoint::{
-    CheckpointError, Metadata, RealFileSystem, StateDict, WeightsFolder, save_state_dict,
+    CheckpointError, Metadata, RealFileSystem, StateDict, WeightsFolder, save_state_dict, shapes,
     write_atomically,
 };
 use gradus_nn::{ParamStore, is_adapter_key};
@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::config::CONFIG_FILE;
 use super::{Architecture, TextModel};
+use crate::weights::require_keys;
 use crate::{ModelResult, load_weights_from};
 
 /// The name of the weights in a model folder.
@@ -48,7 +49,8 @@ pub(crate) fn read_weights(folder: &Path) -> Result<(StateDict, PathBuf), Checkp
 /// Puts a checkpoint of transformers into a model of this architecture; `path` says in messages where it is from.
 ///
 /// Names are taken with or without the prefix of the base model (`bert.`, `model.` …), norms also as `gamma` and `beta`. A repeated tied
-/// parameter is read once. What belongs to another head is left and reported, as are parameters of this head that the checkpoint lacks.
+/// parameter is read once. What belongs to another head is left and reported, as are parameters of this head that the checkpoint lacks: in a
+/// deferred store these alone get initial values.
 ///
 /// # Errors
 /// [`CheckpointError::Keys`] with everything else that is missing, unexpected or misshapen, together. The store is unchanged then.
@@ -99,15 +101,26 @@ pub(crate) fn load_named(
     for (target, tensor) in repeated {
         named.entry(target).or_insert(tensor);
     }
-    for (name, tensor) in store.state_dict() {
-        if is_adapter_key(&name) {
-            named.insert(name, tensor);
-        } else if architecture.is_head(&name) && !named.contains_key(&name) {
-            named.insert(name.clone(), tensor);
-            loaded.fresh.push(name);
+    // What the store itself must give: its adapters, and what the checkpoint lacks of the head.
+    let mut found: Vec<(String, Shape)> = Vec::new();
+    let mut own = BTreeSet::new();
+    for (name, shape) in &keys {
+        let is_adapter = is_adapter_key(name);
+        if is_adapter || (architecture.is_head(name) && !named.contains_key(name)) {
+            named.remove(name);
+            found.push((name.clone(), *shape));
+            own.insert(name.as_str());
+            if !is_adapter {
+                loaded.fresh.push(name.clone());
+            }
         }
     }
-    let state: StateDict = named.into_iter().collect();
+    let mut state: StateDict = named.into_iter().collect();
+    found.extend(shapes(&state));
+    require_keys(&keys, &found, path)?;
+    store.initialise(|name| own.contains(name))?;
+    let values = store.state_dict().into_iter();
+    state.extend(values.filter(|(name, _)| own.contains(name.as_str())));
     load_weights_from(store, &state, path)?;
     Ok(loaded)
 }

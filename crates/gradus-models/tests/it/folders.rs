@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use crate::golden::{EVAL, Trace, folder};
 
 /// The configuration of BERT's golden folder, with other keys.
-fn config(changes: Value) -> FolderConfig {
+pub(crate) fn config(changes: Value) -> FolderConfig {
     let mut config = FolderConfig::open(&folder("bert-masked-lm")).unwrap();
     for (key, value) in changes.as_object().unwrap() {
         config = config.with(key, value.clone());
@@ -51,7 +51,7 @@ fn configurations_that_no_model_takes_are_refused_with_the_key() {
         ),
         (
             json!({"hidden_size": -3}),
-            &["hidden_size", "an integer of at least 0", "-3"],
+            &["hidden_size", "an integer of at least 1", "-3"],
         ),
         (
             json!({"hidden_size": 30}),
@@ -59,7 +59,10 @@ fn configurations_that_no_model_takes_are_refused_with_the_key() {
         ),
         (
             json!({"num_attention_heads": 0}),
-            &["a multiple of num_attention_heads, 0"],
+            &[
+                "\"num_attention_heads\" must be an integer of at least 1",
+                "got 0",
+            ],
         ),
         (
             json!({"num_hidden_layers": 1e9 as u64}),
@@ -137,7 +140,7 @@ fn folders_without_a_readable_configuration_are_refused() {
 }
 
 /// A folder with this configuration and these weights.
-fn written(config: &Map<String, Value>, weights: &StateDict) -> tempfile::TempDir {
+pub(crate) fn written(config: &Map<String, Value>, weights: &StateDict) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let text = Value::from(config.clone()).to_string();
     fs::write(folder.path().join("config.json"), text).unwrap();
@@ -150,7 +153,7 @@ fn written(config: &Map<String, Value>, weights: &StateDict) -> tempfile::TempDi
     folder
 }
 
-fn golden_weights(case: &str) -> StateDict {
+pub(crate) fn golden_weights(case: &str) -> StateDict {
     load_state_dict(folder(case).join("model.safetensors"))
         .unwrap()
         .0
@@ -401,4 +404,24 @@ fn inference_within_no_grad_records_nothing() {
         let values = [recorded, plain].map(|x| x.tensor().to_vec::<f32>().unwrap());
         assert_eq!(values[0], values[1]);
     }
+}
+
+#[test]
+fn a_head_that_the_folder_lacks_starts_as_in_a_fresh_model() {
+    let labels = vec![String::from("down"), String::from("up")];
+    let head = Head::SequenceClassification { labels };
+    let opened = open_pretrained(&folder("bert-masked-lm"), head.clone()).unwrap();
+    let fresh = ParamStore::seeded(0);
+    build_text(&opened.config, head, &fresh.root()).unwrap();
+    let weights = golden_weights("bert-masked-lm");
+    for ((name, opened_value), (_, value)) in
+        opened.store.state_dict().iter().zip(fresh.state_dict())
+    {
+        let given = weights.iter().find(|(other, _)| other == name);
+        assert_eq!(given.is_none(), opened.fresh.contains(name), "{name}");
+        let want = given.map_or(&value, |(_, given)| given);
+        let [got, want] = [opened_value, want].map(|x| x.to_vec::<f32>().unwrap());
+        assert_eq!(got, want, "{name}");
+    }
+    assert!(opened.fresh.contains(&"classifier.weight".to_owned()));
 }

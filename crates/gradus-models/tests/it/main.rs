@@ -6,4 +6,5 @@ mod encoders;
 mod folders;
 mod glassllm;
 mod golden;
+mod sizes;
 mod vit;

@@ -3,6 +3,7 @@
 use gradus_autograd::ops::{BagMode, EmbeddingBagConfig, EmbeddingConfig};
 use gradus_autograd::{DType, Parameter, Result, ResultExt, Tensor, Var, is_recomputing};
 
+use crate::entry::Start;
 use crate::{Init, Scope};
 
 /// How PyTorch's tables start.
@@ -19,7 +20,6 @@ fn table(
     padding: Option<i64>,
     init: Init,
 ) -> Result<Parameter> {
-    let weight = scope.parameter("weight", [rows, width], init)?;
     let at = padding.map(|p| {
         if p < 0 {
             p.saturating_add_unsigned(rows as u64)
@@ -27,17 +27,10 @@ fn table(
             p
         }
     });
-    if let Some(at) = at
+    let zero_row = at
         .and_then(|p| usize::try_from(p).ok())
-        .filter(|&p| p < rows)
-    {
-        let keep: Vec<bool> = (0..rows).map(|row| row != at).collect();
-        let zero = Var::constant(Tensor::zeros([1, 1], scope.dtype())?);
-        let keep = Tensor::from_slice(&keep, [rows, 1])?;
-        let value = Var::constant(weight.tensor()).where_(&keep, &zero)?;
-        weight.set(value.into_tensor())?;
-    }
-    Ok(weight)
+        .filter(|&p| p < rows);
+    scope.start("weight", [rows, width], Start { init, zero_row })
 }
 
 /// Scales the rows at these indices that are longer than `max_norm`, in the table itself, as PyTorch's layers do.
