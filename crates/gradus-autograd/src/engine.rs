@@ -9,6 +9,7 @@ use std::sync::Arc;
 use gradus_tensor::{Error, Result, Tensor};
 
 use crate::node::{Edge, Meta, Node};
+use crate::profile::Timer;
 use crate::{Backward, Gradients, Var};
 
 /// How [`grad`] treats the graph.
@@ -200,7 +201,13 @@ impl Walk<'_> {
                 saved: &saved,
                 create_graph: self.create_graph,
             };
+            let timer = Timer::start();
             let grads_in = recorded.op.backward(&ctx, &grads)?;
+            if let Some(timer) = timer {
+                let wanted: Vec<bool> = grads_in.iter().map(Option::is_some).collect();
+                let op = recorded.op.as_ref();
+                timer.backward(op, &recorded.input_meta, &node.outputs, &wanted);
+            }
             let (op, inputs) = (recorded.op.name(), &recorded.inputs);
             if grads_in.len() != inputs.len() {
                 return Err(Error::Length {

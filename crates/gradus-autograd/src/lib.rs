@@ -23,6 +23,7 @@ mod node;
 mod op;
 pub mod ops;
 mod parameter;
+mod profile;
 mod recompute;
 pub mod registry;
 mod var;
@@ -35,5 +36,6 @@ pub use gradus_tensor::{DType, Element, Error, IntoShape, Result, ResultExt, Sha
 pub use no_grad::no_grad;
 pub use op::{Backward, Op, Outputs, Saves, Stats};
 pub use parameter::{Buffer, Parameter};
+pub use profile::{OpProfile, profile};
 pub use recompute::{is_recomputing, recompute};
 pub use var::Var;

@@ -67,6 +67,12 @@ pub trait Op: Debug + Send + Sync + 'static {
     /// # Errors
     /// Those of the ops used, [`Error::NotDifferentiable`], [`Error::NotTwiceDifferentiable`].
     fn backward(&self, ctx: &Backward<'_>, grad_out: &[Option<Var>]) -> Result<Vec<Option<Var>>>;
+
+    /// The floating-point operations of a forward with these shapes, for [`crate::profile()`]: products count a multiply-add as two, all
+    /// else counts as none.
+    fn flops(&self, _inputs: &[Shape], _outputs: &[Shape]) -> u64 {
+        0
+    }
 }
 
 /// Which inputs and outputs an op keeps for its backward, as bit sets.

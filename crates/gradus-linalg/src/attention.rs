@@ -13,7 +13,7 @@ use crate::gemm::{Accum, MatMut, MatRef, gemm, gemm_serial};
 use crate::reduce::{MaximumOfNumbers, fold_slice};
 use crate::scratch::with_scratch;
 use crate::simd::dispatch;
-use crate::softmax::{dot, map_row, sum_by};
+use crate::softmax::{dot, map_row_mut, sum_by};
 use crate::threads::{Rows, for_each_split};
 
 /// Queries of a block; with [`KEYS`] its scores are 32 KiB of f32, which the nearest caches hold (other sizes were not tried).
@@ -88,15 +88,40 @@ pub struct Attention<'a, T> {
     pub drop: Option<Drop>,
 }
 
-/// Queries `(G, R, L, E)`, keys `(G, S, E)` and values `(G, S, V)`, all row-major.
-#[derive(Clone, Copy, Debug)]
+/// Matrices with contiguous rows, read where they lie: heads of one projection need no copy.
+#[derive(Clone, Debug)]
+pub struct Matrices<'a, T> {
+    /// All elements.
+    pub data: &'a [T],
+    /// Where each matrix starts.
+    pub offsets: Vec<usize>,
+    /// From a row to the next.
+    pub stride: isize,
+}
+
+impl<'a, T> Matrices<'a, T> {
+    /// Rows `rows` from `first` of matrix `item`, `width` elements each.
+    fn rows(&self, item: usize, first: usize, rows: usize, width: usize) -> MatRef<'a, T> {
+        let offset = self.offsets[item].wrapping_add_signed(self.stride * first as isize);
+        MatRef::new(self.data, offset, [rows, width], [self.stride, 1])
+    }
+
+    /// Row `row` of matrix `item`.
+    fn row(&self, item: usize, row: usize, width: usize) -> &'a [T] {
+        let start = self.offsets[item].wrapping_add_signed(self.stride * row as isize);
+        &self.data[start..start + width]
+    }
+}
+
+/// Queries `(L, E)` of each item, group and head, keys `(S, E)` and values `(S, V)` of each group.
+#[derive(Clone, Debug)]
 pub struct Operands<'a, T> {
     /// The queries.
-    pub query: &'a [T],
+    pub query: Matrices<'a, T>,
     /// The keys.
-    pub key: &'a [T],
+    pub key: Matrices<'a, T>,
     /// The values.
-    pub value: &'a [T],
+    pub value: Matrices<'a, T>,
 }
 
 /// A block: the item (group and head), its first query and key, and how many of each.
@@ -147,19 +172,24 @@ impl<T: Float> Attention<'_, T> {
             j,
             cols,
         } = block;
-        let (e, group) = (self.width, item / self.heads);
-        let q = &x.query[(item * self.queries + i) * e..][..rows * e];
-        let k = &x.key[(group * self.keys + j) * e..][..cols * e];
-        let out = MatMut::row_major(dst, rows, cols);
+        let q = x.query.rows(item, i, rows, self.width);
+        let k = x.key.rows(item / self.heads, j, cols, self.width);
         product(
-            out,
+            MatMut::row_major(dst, rows, cols),
             Accum::Replace,
-            matrix(q, rows, e),
-            matrix(k, cols, e).transpose(),
+            q,
+            k.transpose(),
         );
         let scale = T::from_f64(self.scale);
+        dispatch(
+            #[inline(always)]
+            || {
+                for s in dst.iter_mut() {
+                    *s *= scale;
+                }
+            },
+        );
         for (r, row) in dst.chunks_exact_mut(cols).enumerate() {
-            row.iter_mut().for_each(|s| *s *= scale);
             match &self.mask {
                 Mask::None => {}
                 Mask::Bool(mask) => {
@@ -246,33 +276,24 @@ fn forward_block<T: Float>(
     let group = item / p.heads;
     let mut max = [T::NEG_INFINITY; QUERIES];
     let mut sum = [0.0_f64; QUERIES];
-    out.fill(T::ZERO);
+    let mut held = Accum::Replace;
     with_scratch(rows * KEYS, |scores: &mut [T]| {
         for block in p.key_blocks(item, i, rows) {
             let scores = &mut scores[..rows * block.cols];
             p.scores(scores, block, x, gemm_serial);
             for (r, row) in scores.chunks_exact_mut(block.cols).enumerate() {
-                let old = max[r];
-                max[r] = dispatch(
-                    #[inline(always)]
-                    || old.maximum(fold_slice::<T, MaximumOfNumbers>(row)),
-                );
-                let shift = if max[r] == T::NEG_INFINITY {
-                    T::ZERO
-                } else {
-                    max[r]
-                };
-                let fade = (old - shift).exp();
-                sum[r] = sum[r] * fade.to_f64() + exponentials(row, shift);
-                out[r * v..][..v].iter_mut().for_each(|o| *o *= fade);
+                let fade = exponentials(row, &mut max[r], &mut sum[r]);
+                if held == Accum::Add && fade != T::ONE {
+                    out[r * v..][..v].iter_mut().for_each(|o| *o *= fade);
+                }
                 p.drop_row(row, block, r);
             }
-            let values = &x.value[(group * p.keys + block.j) * v..][..block.cols * v];
             let (weights, values) = (
                 matrix(scores, rows, block.cols),
-                matrix(values, block.cols, v),
+                x.value.rows(group, block.j, block.cols, v),
             );
-            gemm_serial(MatMut::row_major(out, rows, v), Accum::Add, weights, values);
+            gemm_serial(MatMut::row_major(out, rows, v), held, weights, values);
+            held = Accum::Add;
         }
     });
     for (r, (out, lse)) in out.chunks_exact_mut(v).zip(lse).enumerate() {
@@ -281,44 +302,57 @@ fn forward_block<T: Float>(
             *lse = f64::NEG_INFINITY;
         } else {
             let scale = T::from_f64(1.0 / sum[r]);
-            out.iter_mut().for_each(|o| *o *= scale);
+            dispatch(
+                #[inline(always)]
+                || {
+                    for o in out.iter_mut() {
+                        *o *= scale;
+                    }
+                },
+            );
             *lse = max[r].to_f64() + libm::log(sum[r]);
         }
     }
 }
 
-/// `row = e^(row - shift)`, and its sum.
-fn exponentials<T: Float>(row: &mut [T], shift: T) -> f64 {
-    with_scratch(row.len(), |copy: &mut [T]| {
-        copy.copy_from_slice(row);
-        dispatch(
-            #[inline(always)]
-            || {
-                map_row(
-                    row,
-                    copy,
-                    #[inline(always)]
-                    |s| (s - shift).exp(),
-                );
-                sum_by(
-                    row,
-                    #[inline(always)]
-                    |e| e,
-                )
-            },
-        )
-    })
+/// `row = e^(row - max)` with the maximum so far, added to the sum so far; returns what earlier exponentials have to be multiplied by.
+fn exponentials<T: Float>(row: &mut [T], max: &mut T, sum: &mut f64) -> T {
+    dispatch(
+        #[inline(always)]
+        || {
+            let old = *max;
+            *max = old.maximum(fold_slice::<T, MaximumOfNumbers>(row));
+            let shift = if *max == T::NEG_INFINITY {
+                T::ZERO
+            } else {
+                *max
+            };
+            let fade = (old - shift).exp();
+            map_row_mut(
+                row,
+                #[inline(always)]
+                |s| (s - shift).exp(),
+            );
+            let own = sum_by(
+                row,
+                #[inline(always)]
+                |e| e,
+            );
+            *sum = *sum * fade.to_f64() + own;
+            fade
+        },
+    )
 }
 
 /// What the forward gave, and the gradient of its output.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Given<'a, T> {
-    /// The output.
-    pub out: &'a [T],
+    /// The output `(L, V)` of each item.
+    pub out: Matrices<'a, T>,
     /// The log-sum-exp of each query.
     pub lse: &'a [f64],
     /// The gradient of the output.
-    pub grad: &'a [T],
+    pub grad: Matrices<'a, T>,
 }
 
 /// The gradients of queries, keys and values. No size is 0.
@@ -393,67 +427,68 @@ impl<T: Float> Gradients<'_, T> {
         } = block;
         let (e, v) = (p.width, p.value_width);
         let first = item * p.queries + i;
-        let grad = &given.grad[first * v..][..rows * v];
-        let key = &x.key[(self.group * p.keys + j) * e..][..cols * e];
-        let value = &x.value[(self.group * p.keys + j) * v..][..cols * v];
-        let query = &x.query[first * e..][..rows * e];
+        let grad = given.grad.rows(item, i, rows, v);
+        let key = x.key.rows(self.group, j, cols, e);
+        let value = x.value.rows(self.group, j, cols, v);
+        let query = x.query.rows(item, i, rows, e);
         let size = rows * cols;
-        with_scratch(3 * size, |scratch: &mut [T]| {
+        let dropped = if p.drop.is_some() { size } else { 0 };
+        with_scratch(2 * size + dropped, |scratch: &mut [T]| {
             let (probs, rest) = scratch.split_at_mut(size);
-            let (kept, slopes) = rest.split_at_mut(size);
+            let (slopes, kept) = rest.split_at_mut(size);
             p.scores(probs, block, x, product);
             for (r, row) in probs.chunks_exact_mut(cols).enumerate() {
                 probabilities(row, given.lse[first + r]);
-                let kept = &mut kept[r * cols..][..cols];
-                kept.copy_from_slice(row);
-                p.drop_row(kept, block, r);
+                if p.drop.is_some() {
+                    let kept = &mut kept[r * cols..][..cols];
+                    kept.copy_from_slice(row);
+                    p.drop_row(kept, block, r);
+                }
             }
+            let used = if p.drop.is_some() { &*kept } else { &*probs };
             let into = MatMut::row_major(&mut self.value[j * v..][..cols * v], cols, v);
-            product(
-                into,
-                Accum::Add,
-                matrix(kept, rows, cols).transpose(),
-                matrix(grad, rows, v),
-            );
+            product(into, Accum::Add, matrix(used, rows, cols).transpose(), grad);
             let into = MatMut::row_major(slopes, rows, cols);
-            product(
-                into,
-                Accum::Replace,
-                matrix(grad, rows, v),
-                matrix(value, cols, v).transpose(),
-            );
-            let scale = T::from_f64(p.scale);
+            product(into, Accum::Replace, grad, value.transpose());
             for r in 0..rows {
                 let (row, probs) = (&mut slopes[r * cols..][..cols], &probs[r * cols..][..cols]);
                 p.drop_row(row, block, r);
-                let at = (first + r) * v..(first + r + 1) * v;
-                let mean = T::from_f64(dispatch(
-                    #[inline(always)]
-                    || dot(&given.out[at.clone()], &given.grad[at]),
-                ));
-                let masked = given.lse[first + r] == f64::NEG_INFINITY;
-                for (slope, &prob) in row.iter_mut().zip(probs) {
-                    let found = prob * (*slope - mean) * scale;
-                    *slope = if masked { T::ZERO } else { found };
+                if given.lse[first + r] == f64::NEG_INFINITY {
+                    row.fill(T::ZERO);
+                    continue;
                 }
+                let (out, grad) = (
+                    given.out.row(item, i + r, v),
+                    given.grad.row(item, i + r, v),
+                );
+                slope(row, probs, out, grad, p.scale);
             }
             let start = (item % p.heads * p.queries + i) * e;
             let into = MatMut::row_major(&mut self.query[start..][..rows * e], rows, e);
-            product(
-                into,
-                Accum::Add,
-                matrix(slopes, rows, cols),
-                matrix(key, cols, e),
-            );
+            product(into, Accum::Add, matrix(slopes, rows, cols), key);
             let into = MatMut::row_major(&mut self.key[j * e..][..cols * e], cols, e);
             product(
                 into,
                 Accum::Add,
                 matrix(slopes, rows, cols).transpose(),
-                matrix(query, rows, e),
+                query,
             );
         });
     }
+}
+
+/// From the gradient of a row of probabilities that of its scores: `row = probs · (row - out · grad) · scale`.
+fn slope<T: Float>(row: &mut [T], probs: &[T], out: &[T], grad: &[T], scale: f64) {
+    let scale = T::from_f64(scale);
+    dispatch(
+        #[inline(always)]
+        || {
+            let mean = T::from_f64(dot(out, grad));
+            for (slope, &prob) in row.iter_mut().zip(probs) {
+                *slope = prob * (*slope - mean) * scale;
+            }
+        },
+    );
 }
 
 /// `row = e^(row - lse)`; 0 where all keys are masked.
@@ -465,18 +500,14 @@ fn probabilities<T: Float>(row: &mut [T], lse: f64) {
     // without losing the digits of a large lse
     let high = T::from_f64(lse);
     let low = T::from_f64(lse - high.to_f64());
-    with_scratch(row.len(), |copy: &mut [T]| {
-        copy.copy_from_slice(row);
-        dispatch(
-            #[inline(always)]
-            || {
-                map_row(
-                    row,
-                    copy,
-                    #[inline(always)]
-                    |s| ((s - high) - low).exp(),
-                );
-            },
-        );
-    });
+    dispatch(
+        #[inline(always)]
+        || {
+            map_row_mut(
+                row,
+                #[inline(always)]
+                |s| ((s - high) - low).exp(),
+            );
+        },
+    );
 }

@@ -4,6 +4,7 @@
 //! depend on the number of threads. Dims: M rows, N columns, K inner, B batch.
 
 mod batched;
+mod blocked;
 mod mat;
 mod matvec;
 
@@ -15,6 +16,7 @@ use gradus_tensor::DType;
 use self::mat::Raw;
 use crate::float::Float;
 use crate::scratch::with_scratch;
+use crate::simd;
 use crate::threads::{for_each_block, for_each_chunk_mut};
 
 /// Products of fewer multiply-adds than this run on the caller's thread (measured on 2 cores, `benches/gemm.rs`: 160³ gains 1.5 ×; 96³
@@ -32,12 +34,11 @@ const SPLIT_K: usize = 8192;
 /// measured 10 GB/s of a shared machine: 512 KiB in 50 µs; the limit itself was not varied).
 const MIN_PARALLEL_MATVEC: usize = 1 << 17;
 
-/// Operands of fewer elements than this are not copied to make their inner stride 1 (measured: aᵀ · b of 256³ runs at 93 % of a · b
-/// without the copy, of 1024³ at 58 % on a busy machine).
-const MIN_PACK: usize = 1 << 18;
-/// Such a copy must serve at least this many outputs of each element (measured: at 192³ a copy
-/// loses; nothing between 192 and 512 was tried).
-const MIN_PACK_REUSE: usize = 384;
+/// Products of fewer rows than this are left to faer, as packing the right operand would cost more than it gains (measured on Zen 3: 128
+/// rows gain 5 to 15 %, 10 rows of 512 columns are level; nothing between was tried).
+const MIN_BLOCKED_ROWS: usize = 24;
+/// Products of fewer columns than this are left to faer: most of a panel would be padding (not measured: three quarters of one on AVX2).
+const MIN_BLOCKED_COLS: usize = 12;
 /// Outputs of one block of a product with a vector whose matrix is read column by column: pieces of 4 KiB keep the prefetcher going.
 const VECTOR_BLOCK: usize = 1024;
 
@@ -184,38 +185,21 @@ impl<'a, T: Float> Product<'a, T> {
     /// The operands are readable (`dst` writable) in their whole extent, and `dst` overlaps neither itself nor the inputs.
     unsafe fn run(self, parallel: bool) {
         let (m, n, k) = (self.m, self.n, self.k);
-        let row_major = self.dst.rs.unsigned_abs() >= self.dst.cs.unsigned_abs();
-        let (source, rows, reuse) = if row_major {
-            (self.a, m, n)
-        } else {
-            (self.b.transpose(), n, m)
-        };
-        if source.cs == 1 || rows.saturating_mul(k) < MIN_PACK || reuse < MIN_PACK_REUSE {
+        if k > 0 && m > 1 && n > 1 && self.suits_blocks() {
+            let product = self.by_rows();
+            let is_long = m.saturating_mul(n) < MIN_TILE_MACS / 64 && k >= 2 * SPLIT_K;
+            let macs = m.saturating_mul(n).saturating_mul(k);
             // SAFETY: promised by the caller.
-            return unsafe { self.cut(parallel) };
-        }
-        // The operand whose elements faer broadcasts (the left one of a row-major dst) is made contiguous along K: read across a long
-        // stride, each of its elements would cost a cache line and a page.
-        with_scratch(rows * k, |copy| {
-            // SAFETY: source is the (rows, k) operand promised by the caller; the copy stands for it, as (rows, k) row-major.
-            unsafe {
-                pack_rows(copy, source, k, parallel);
-                let packed = Raw {
-                    ptr: copy.as_mut_ptr(),
-                    rs: k as isize,
-                    cs: 1,
-                };
-                if row_major {
-                    Self { a: packed, ..self }.cut(parallel);
+            return unsafe {
+                if parallel && is_long {
+                    product.split_k();
                 } else {
-                    Self {
-                        b: packed.transpose(),
-                        ..self
-                    }
-                    .cut(parallel);
+                    product.blocked(parallel && macs >= MIN_PARALLEL_MACS);
                 }
-            }
-        });
+            };
+        }
+        // SAFETY: promised by the caller.
+        unsafe { self.cut(parallel) }
     }
 
     /// Cuts the product into parts by its shape and runs them.
@@ -366,23 +350,78 @@ impl<'a, T: Float> Product<'a, T> {
         }
         // SAFETY: promised by the caller.
         unsafe {
-            if self.bias.is_some() {
-                self.fill();
-                self.accum = Accum::Add;
-            }
             if self.k == 0 {
                 if self.accum == Accum::Replace {
                     self.fill();
                 }
                 return;
             }
-            if self.n == 1 && self.vector() {
-                return;
+            if self.m == 1 || self.n == 1 {
+                if self.bias.is_some() {
+                    self.fill();
+                    self.accum = Accum::Add;
+                    self.bias = None;
+                }
+                if self.n == 1 && self.vector() || self.m == 1 && self.transpose().vector() {
+                    return;
+                }
             }
-            if self.m == 1 && self.transpose().vector() {
-                return;
+            if self.suits_blocks() {
+                return self.by_rows().blocked(false);
+            }
+            if self.bias.is_some() {
+                self.fill();
+                self.accum = Accum::Add;
             }
             self.faer();
+        }
+    }
+
+    /// Whether the product runs in blocks: its destination is contiguous one way, the other operand is not, and packing pays.
+    fn suits_blocks(&self) -> bool {
+        let (rows, cols, stride) = if self.dst.cs == 1 {
+            (self.m, self.n, self.a.cs)
+        } else if self.dst.rs == 1 {
+            (self.n, self.m, self.b.rs)
+        } else {
+            return false;
+        };
+        stride != 1 && rows >= MIN_BLOCKED_ROWS && cols >= MIN_BLOCKED_COLS && !simd::is_baseline()
+    }
+
+    /// The product or its transpose, so that the destination's rows are contiguous.
+    fn by_rows(self) -> Self {
+        if self.dst.cs == 1 {
+            self
+        } else {
+            self.transpose()
+        }
+    }
+
+    /// As `U`, which is what `T` is.
+    fn cast<U>(self) -> Product<'a, U> {
+        debug_assert_eq!(size_of::<U>(), size_of::<T>());
+        let raw = |raw: Raw<T>| Raw {
+            ptr: raw.ptr.cast::<U>(),
+            rs: raw.rs,
+            cs: raw.cs,
+        };
+        // SAFETY: T and U are the same type, so a slice of the one is a slice of the other.
+        let slice = |bias: &'a [T]| unsafe {
+            std::slice::from_raw_parts(bias.as_ptr().cast::<U>(), bias.len())
+        };
+        Product {
+            dst: raw(self.dst),
+            accum: self.accum,
+            a: raw(self.a),
+            b: raw(self.b),
+            m: self.m,
+            n: self.n,
+            k: self.k,
+            bias: self.bias.map(|bias| match bias {
+                Bias::PerColumn(bias) => Bias::PerColumn(slice(bias)),
+                Bias::PerRow(bias) => Bias::PerRow(slice(bias)),
+            }),
         }
     }
 
@@ -394,7 +433,10 @@ impl<'a, T: Float> Product<'a, T> {
             b,
             m: self.n,
             n: self.m,
-            bias: None,
+            bias: self.bias.map(|bias| match bias {
+                Bias::PerColumn(bias) => Bias::PerRow(bias),
+                Bias::PerRow(bias) => Bias::PerColumn(bias),
+            }),
             ..self
         }
     }

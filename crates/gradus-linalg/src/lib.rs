@@ -43,6 +43,7 @@ pub mod norm;
 pub mod pool;
 pub mod resample;
 
+mod lanes;
 mod reader;
 mod scratch;
 

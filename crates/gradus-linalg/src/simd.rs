@@ -35,6 +35,12 @@ pub fn dispatch<R>(f: impl FnOnce() -> R) -> R {
     arch().dispatch(f)
 }
 
+/// Whether no instruction set with fused multiply-adds was found, so that each is a library call.
+pub(crate) fn is_baseline() -> bool {
+    static BASELINE: OnceLock<bool> = OnceLock::new();
+    *BASELINE.get_or_init(|| name() == "baseline")
+}
+
 /// Name of the instruction set in use, for logs and benchmark tables: `"avx512"`, `"avx2"`, `"neon"`, `"baseline"`.
 pub fn name() -> &'static str {
     match format!("{:?}", arch()).split('(').next() {

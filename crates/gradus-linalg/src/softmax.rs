@@ -81,6 +81,26 @@ pub(crate) fn map_row<T: Float>(dst: &mut [T], x: &[T], f: impl Fn(T) -> T) {
     }
 }
 
+/// [`map_row`] in place; call inside `dispatch`.
+#[inline(always)]
+pub(crate) fn map_row_mut<T: Float>(row: &mut [T], f: impl Fn(T) -> T) {
+    let whole = row.len() / LANES * LANES;
+    let (row, end) = row.split_at_mut(whole);
+    row.iter_mut().for_each(
+        #[inline(always)]
+        |x| *x = f(*x),
+    );
+    if !end.is_empty() {
+        let mut part = [T::ZERO; LANES];
+        part[..end.len()].copy_from_slice(end);
+        part.iter_mut().for_each(
+            #[inline(always)]
+            |p| *p = f(*p),
+        );
+        end.copy_from_slice(&part[..end.len()]);
+    }
+}
+
 /// `Σ x·y`, products and sum in f64, 16 lanes and a tree; call inside `dispatch`.
 #[inline(always)]
 pub(crate) fn dot<T: Float>(xs: &[T], ys: &[T]) -> f64 {

@@ -4,53 +4,12 @@ use gradus_tensor::DType;
 use pulp::{Simd, WithSimd};
 
 use crate::float::Float;
+use crate::lanes::{Lanes, lanes};
 
 /// Output channels of a panel of weights.
 pub(super) const PANEL: usize = 6;
 /// Taps summed one after another before they join the total: keeps long f32 sums accurate.
 const RUN: usize = 512;
-
-/// A dtype whose registers pulp knows.
-trait Lanes: Float {
-    /// One register.
-    type Register<S: Simd>: Copy;
-    fn splat<S: Simd>(simd: S, value: Self) -> Self::Register<S>;
-    fn mul_add<S: Simd>(
-        simd: S,
-        a: Self::Register<S>,
-        b: Self::Register<S>,
-        c: Self::Register<S>,
-    ) -> Self::Register<S>;
-}
-
-impl Lanes for f32 {
-    type Register<S: Simd> = S::f32s;
-    #[inline(always)]
-    fn splat<S: Simd>(simd: S, value: Self) -> S::f32s {
-        simd.splat_f32s(value)
-    }
-    #[inline(always)]
-    fn mul_add<S: Simd>(simd: S, a: S::f32s, b: S::f32s, c: S::f32s) -> S::f32s {
-        simd.mul_add_f32s(a, b, c)
-    }
-}
-
-impl Lanes for f64 {
-    type Register<S: Simd> = S::f64s;
-    #[inline(always)]
-    fn splat<S: Simd>(simd: S, value: Self) -> S::f64s {
-        simd.splat_f64s(value)
-    }
-    #[inline(always)]
-    fn mul_add<S: Simd>(simd: S, a: S::f64s, b: S::f64s, c: S::f64s) -> S::f64s {
-        simd.mul_add_f64s(a, b, c)
-    }
-}
-
-/// Elements of a register.
-const fn lanes<S: Simd, T: Lanes>() -> usize {
-    size_of::<T::Register<S>>() / size_of::<T>()
-}
 
 /// `out[r, p] = bias[r] + Σ_t weights[t, r] · copy[offsets[t] + p]` for `r < rows`, `p < span`, and some places after (see [`super::packed::SLACK`]).
 #[derive(Clone, Copy, Debug)]

@@ -105,6 +105,11 @@ impl Op for Linear {
         }
         Ok(grads)
     }
+
+    fn flops(&self, inputs: &[Shape], outputs: &[Shape]) -> u64 {
+        let features = inputs[1].dims().last().copied().unwrap_or(0);
+        2 * (outputs[0].numel() * features) as u64
+    }
 }
 
 impl Var {

@@ -77,6 +77,11 @@ impl Op for Matmul {
         let grad_b = ctx.needs(1).then(grad_b).transpose()?;
         Ok(vec![grad_a, grad_b])
     }
+
+    fn flops(&self, inputs: &[Shape], outputs: &[Shape]) -> u64 {
+        let inner = inputs[0].dims().last().copied().unwrap_or(0);
+        2 * (outputs[0].numel() * inner) as u64
+    }
 }
 
 /// All dims but the last as one: `(B…, M, K) -> (B · M, K)`.

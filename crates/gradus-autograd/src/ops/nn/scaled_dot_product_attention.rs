@@ -1,7 +1,9 @@
 //! Attention: values weighted by how well their keys fit a query. Letters: L queries, S keys, E width, V width of values.
 
 use gradus_linalg::Float;
-use gradus_linalg::attention::{Attention, Drop, Given, Operands, attention, attention_backward};
+use gradus_linalg::attention::{
+    Attention, Drop, Given, Matrices, Operands, attention, attention_backward,
+};
 use gradus_random::Philox;
 use gradus_tensor::{DType, Result, Shape, Tensor};
 
@@ -75,7 +77,7 @@ impl Fused {
     }
 
     fn forward<T: Float>(&self, inputs: [&Tensor; 3], stats: &mut Stats) -> Result<Tensor> {
-        let [query, key, value] = inputs.map(Tensor::contiguous);
+        let [query, key, value] = inputs.map(with_rows);
         let (query, key, value) = (query?, key?, value?);
         let operands = operands::<T>(&query, &key, &value)?;
         let params = self.params::<T>()?;
@@ -108,14 +110,14 @@ impl Fused {
         lse: &Tensor,
         grad: &Tensor,
     ) -> Result<Vec<Option<Var>>> {
-        let [query, key, value] = [0, 1, 2].map(|i| inputs[i].tensor().contiguous());
+        let [query, key, value] = [0, 1, 2].map(|i| with_rows(inputs[i].tensor()));
         let (query, key, value) = (query?, key?, value?);
         let operands = operands::<T>(&query, &key, &value)?;
-        let (out, grad) = (out.contiguous()?, grad.contiguous()?);
+        let (out, grad) = (with_rows(out)?, with_rows(grad)?);
         let given = Given {
-            out: out.as_slice::<T>()?,
+            out: matrices(&out)?,
             lse: lse.as_slice::<f64>()?,
-            grad: grad.as_slice::<T>()?,
+            grad: matrices(&grad)?,
         };
         let params = self.params::<T>()?;
         let mut dst = [&query, &key, &value].map(|x| Tensor::zeros(x.shape(), x.dtype()));
@@ -137,15 +139,44 @@ impl Fused {
     }
 }
 
+/// The tensor itself if its rows are contiguous, a copy otherwise.
+fn with_rows(x: &Tensor) -> Result<Tensor> {
+    match (x.strides().last(), x.dims().last()) {
+        (Some(1), _) | (_, Some(1)) => Ok(x.clone()),
+        _ => x.contiguous(),
+    }
+}
+
+/// The last two dims of a tensor with contiguous rows, for each place of the others.
+fn matrices<T: Float>(x: &Tensor) -> Result<Matrices<'_, T>> {
+    let view = x.view::<T>()?;
+    let (outer, inner) = view.strides().split_at(x.rank() - 2);
+    let dims = &x.dims()[..x.rank() - 2];
+    let items: usize = dims.iter().product();
+    let offset = |mut item: usize| {
+        let mut at = view.offset();
+        for (&dim, &stride) in dims.iter().zip(outer).rev() {
+            at = at.wrapping_add_signed((item % dim) as isize * stride);
+            item /= dim;
+        }
+        at
+    };
+    Ok(Matrices {
+        data: view.data(),
+        offsets: (0..items).map(offset).collect(),
+        stride: inner[0],
+    })
+}
+
 fn operands<'a, T: Float>(
     query: &'a Tensor,
     key: &'a Tensor,
     value: &'a Tensor,
 ) -> Result<Operands<'a, T>> {
     Ok(Operands {
-        query: query.as_slice()?,
-        key: key.as_slice()?,
-        value: value.as_slice()?,
+        query: matrices(query)?,
+        key: matrices(key)?,
+        value: matrices(value)?,
     })
 }
 
@@ -174,6 +205,17 @@ impl Op for Fused {
         }
         let (out, lse) = (ctx.output(0)?, ctx.stat(0)?);
         with_float!(grad.dtype(), OP, T => self.backward::<T>(&inputs, out.tensor(), lse, grad.tensor()))
+    }
+
+    fn flops(&self, _inputs: &[Shape], outputs: &[Shape]) -> u64 {
+        let Layout {
+            keys,
+            width,
+            value_width,
+            ..
+        } = &self.layout;
+        let queries = outputs[0].numel() / value_width.max(&1);
+        2 * (queries * keys * (width + value_width)) as u64
     }
 }
 

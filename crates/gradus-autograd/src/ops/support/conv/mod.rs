@@ -128,6 +128,13 @@ impl Geometry {
         self.shape([self.conv.batch, self.conv.c_out], sides)
     }
 
+    /// The floating-point operations of the convolution, and of each of its gradients, with an output of this shape.
+    fn flops(&self, output: &[Shape]) -> u64 {
+        let per_group = self.conv.c_in / self.conv.groups.max(1);
+        let inner = per_group * self.conv.kernel.iter().product::<usize>();
+        2 * (output[0].numel() * inner) as u64
+    }
+
     fn shape(&self, first: [usize; 2], sides: [usize; 3]) -> Result<Shape> {
         Shape::new(&[&first[..], &sides[3 - self.sides..]].concat())
     }

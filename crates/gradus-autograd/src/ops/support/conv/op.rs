@@ -2,7 +2,7 @@
 
 use gradus_linalg::Float;
 use gradus_linalg::conv;
-use gradus_tensor::{Result, Tensor};
+use gradus_tensor::{Result, Shape, Tensor};
 
 use super::{Geometry, as_images};
 use crate::ops::support::with_float;
@@ -111,6 +111,10 @@ impl Op for Conv {
         }
         Ok(grads)
     }
+
+    fn flops(&self, _inputs: &[Shape], outputs: &[Shape]) -> u64 {
+        self.0.flops(outputs)
+    }
 }
 
 impl Op for GradInput {
@@ -144,6 +148,10 @@ impl Op for GradInput {
             ctx.needs(1).then(weight).transpose()?,
         ])
     }
+
+    fn flops(&self, inputs: &[Shape], _outputs: &[Shape]) -> u64 {
+        self.0.flops(&inputs[..1])
+    }
 }
 
 impl Op for GradWeight {
@@ -172,5 +180,9 @@ impl Op for GradWeight {
             ctx.needs(0).then(grad).transpose()?,
             ctx.needs(1).then(x).transpose()?,
         ])
+    }
+
+    fn flops(&self, inputs: &[Shape], _outputs: &[Shape]) -> u64 {
+        self.0.flops(&inputs[..1])
     }
 }

@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: the workspace's criterion benches, and `build`, which measures what a newcomer waits for.
+//! `cargo xtask bench build`: what a newcomer waits for.
 
 use crate::project::{self, Project, run_for_stdout};
 use anyhow::{Context, Result, ensure};
@@ -10,34 +10,7 @@ use std::time::{Instant, SystemTime};
 /// How often the start-up of `gradus --version` is measured.
 const STARTS: usize = 21;
 
-#[derive(clap::Args)]
-pub(crate) struct Args {
-    #[command(subcommand)]
-    verb: Option<Verb>,
-    /// Passed on to criterion, after `--`: for instance a part of a bench's name
-    #[arg(last = true)]
-    rest: Vec<String>,
-}
-
-#[derive(clap::Subcommand)]
-enum Verb {
-    /// Times a clean release build and a rebuild after one change, and measures the binary; prints one JSON object
-    Build,
-}
-
-pub(crate) fn run(project: &Project, args: &Args) -> Result<()> {
-    match args.verb {
-        Some(Verb::Build) => build(project),
-        None => project::run(
-            project
-                .cargo()
-                .args(["bench", "-p", "gradus-benches", "--"])
-                .args(&args.rest),
-        ),
-    }
-}
-
-fn build(project: &Project) -> Result<()> {
+pub(super) fn run(project: &Project) -> Result<()> {
     let target = tempfile::tempdir()?;
     let mut cargo = project.cargo();
     cargo

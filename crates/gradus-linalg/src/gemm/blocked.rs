@@ -1,0 +1,452 @@
+//! Products whose left operand lies column by column, such as those of a weight's gradient, in blocks (Goto and van de Geijn 2008, *Anatomy
+//! of High-Performance Matrix Multiplication*, ACM TOMS 34): the right operand is packed into panels two registers wide, the left one into
+//! tiles, and a tile of the destination stays in registers. faer reads such operands at two thirds of the speed (measured on Zen 3).
+//!
+//! An element is a chain of fused multiply-adds along K, cut every [`DEPTH`] terms, whose parts are added in order. So its bits depend on its
+//! row, its column and K alone: not on the size of the matrices around it, the cutting into tiles, the threads or the instruction set.
+
+use gradus_tensor::DType;
+use pulp::{Simd, WithSimd};
+
+use super::mat::Raw;
+use super::{Accum, Bias, Product};
+use crate::float::Float;
+use crate::lanes::{Lanes, lanes};
+use crate::scratch::with_scratch;
+use crate::threads::{current_threads, for_each_block, for_each_chunk_mut};
+
+/// Terms of one chain: a panel of this depth, two registers wide, takes half of the nearest cache.
+const DEPTH: usize = 256;
+/// Elements of the right operand that are packed at a time, 8 MiB of f32: the last cache holds them.
+const PACKED: usize = 1 << 21;
+/// Rows of a task at most, a multiple of both heights of a tile: with [`DEPTH`] columns they stay in the second cache.
+const ROWS: usize = 120;
+/// Tasks for each thread, so that none waits long for the last.
+const TASKS_PER_THREAD: usize = 4;
+/// A task has at least this many multiply-adds, if its columns are cut for threads (as `MIN_TILE_MACS`, for which 128³ was measured; not
+/// measured apart).
+const MIN_TASK_MACS: usize = 1 << 20;
+/// The highest tile.
+const TALLEST: usize = 12;
+/// The widest panel: two registers of 16.
+const WIDEST: usize = 32;
+
+/// A product whose destination has contiguous rows.
+#[derive(Clone, Copy)]
+struct Job<'a, T> {
+    product: Product<'a, T>,
+    /// Width of a panel.
+    panel: usize,
+}
+
+impl<T: Float> Product<'_, T> {
+    /// Runs the product in blocks.
+    ///
+    /// # Safety
+    /// As for [`Product::run`]; the destination has unit stride along its rows.
+    pub(super) unsafe fn blocked(self, parallel: bool) {
+        debug_assert!(self.dst.cs == 1 || self.n == 1);
+        // SAFETY: promised by the caller; Float is implemented for f32 and f64 only, so the dtype tells which of them T is.
+        unsafe {
+            match T::DTYPE {
+                DType::F32 => self.cast::<f32>().in_chunks(parallel),
+                _ => self.cast::<f64>().in_chunks(parallel),
+            }
+        }
+    }
+}
+
+/// The width of a panel for this machine.
+struct Width<T>(std::marker::PhantomData<T>);
+
+impl<T: Lanes> WithSimd for Width<T> {
+    type Output = usize;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) -> usize {
+        2 * lanes::<S, T>()
+    }
+}
+
+impl<T: Lanes> Product<'_, T> {
+    /// Chunks of the right operand, one after the other: packed by all threads, then used by all.
+    ///
+    /// # Safety
+    /// As for `blocked`.
+    unsafe fn in_chunks(self, parallel: bool) {
+        let panel = pulp::Arch::new().dispatch(Width(std::marker::PhantomData::<T>));
+        let job = Job {
+            product: self,
+            panel,
+        };
+        let (n, k) = (self.n.next_multiple_of(panel), self.k);
+        let deep = (PACKED / n.min(1024)).max(DEPTH) / DEPTH * DEPTH;
+        let deep = deep.min(k);
+        let wide = ((PACKED / deep).max(1) / panel * panel).clamp(panel, n);
+        with_scratch(wide * deep, |packed: &mut [T]| {
+            for j in (0..self.n).step_by(wide) {
+                let cols = wide.min(self.n - j);
+                for p in (0..k).step_by(deep) {
+                    let depth = deep.min(k - p);
+                    let packed = &mut packed[..cols.next_multiple_of(panel) * depth];
+                    // SAFETY: a part of the operands promised by the caller.
+                    unsafe {
+                        job.pack_right(packed, j, p, depth, parallel);
+                        job.tasks(packed, [j, cols], [p, depth], parallel);
+                    }
+                }
+            }
+        });
+    }
+}
+
+impl<T: Lanes> Job<'_, T> {
+    /// Packs columns from `j`, `depth` rows from `p` of the right operand into panels, row by row; columns past the end are 0.
+    ///
+    /// # Safety
+    /// The right operand is readable there, in the columns that it has.
+    unsafe fn pack_right(self, packed: &mut [T], j: usize, p: usize, depth: usize, parallel: bool) {
+        let Product { b, n, .. } = self.product;
+        let panel = self.panel;
+        let each = |index: usize, dst: &mut [T]| {
+            let first = j + index * panel;
+            let (b, cols) = (b.at(p, first), panel.min(n - first));
+            pulp::Arch::new().dispatch(Pack { dst, b, cols });
+        };
+        let chunk = if parallel {
+            panel * depth
+        } else {
+            packed.len()
+        };
+        for_each_chunk_mut(packed, chunk, |index, dst| {
+            for (at, dst) in dst.chunks_exact_mut(panel * depth).enumerate() {
+                each(index * (chunk / (panel * depth)) + at, dst);
+            }
+        });
+    }
+
+    /// Adds the product of `depth` terms from `p` to columns from `j`.
+    ///
+    /// # Safety
+    /// As for `blocked`; `packed` is what `pack_right` made of these.
+    unsafe fn tasks(
+        self,
+        packed: &[T],
+        [j, cols]: [usize; 2],
+        [p, depth]: [usize; 2],
+        parallel: bool,
+    ) {
+        let m = self.product.m;
+        // The cutting may depend on the threads: the bits do not depend on the cutting.
+        let tasks = match (parallel, current_threads()) {
+            (true, threads @ 2..) => TASKS_PER_THREAD * threads,
+            _ => 1,
+        };
+        let down = m.div_ceil(ROWS);
+        let height = m.div_ceil(down).next_multiple_of(TALLEST);
+        let down = m.div_ceil(height);
+        let most = (height * cols * depth / MIN_TASK_MACS).max(1);
+        let wide = cols
+            .div_ceil(tasks.div_ceil(down).min(most))
+            .next_multiple_of(self.panel);
+        let across = cols.div_ceil(wide);
+        let task = |index: usize| {
+            let (i, c) = (index / across * height, index % across * wide);
+            let rows = height.min(m - i);
+            let copied = rows.next_multiple_of(TALLEST) * DEPTH.min(depth);
+            with_scratch(copied, |copy: &mut [T]| {
+                pulp::Arch::new().dispatch(Task {
+                    job: self,
+                    packed: &packed[c * depth..],
+                    copy: copy.as_mut_ptr(),
+                    rows: [i, rows],
+                    cols: [j + c, wide.min(cols - c)],
+                    terms: [p, depth],
+                });
+            });
+        };
+        if parallel {
+            for_each_block(down * across, 1, |index, _| task(index));
+        } else {
+            (0..down * across).for_each(task);
+        }
+    }
+}
+
+/// A panel to be packed: `cols` columns of the right operand, readable in as many rows as `dst` has.
+struct Pack<'a, T> {
+    dst: &'a mut [T],
+    b: Raw<T>,
+    cols: usize,
+}
+
+impl<T: Lanes> WithSimd for Pack<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        let Self { dst, b, cols } = self;
+        let panel = 2 * lanes::<S, T>();
+        if b.cs == 1 && cols == panel {
+            for (p, dst) in dst.chunks_exact_mut(panel).enumerate() {
+                // SAFETY: row p has `cols` contiguous elements.
+                let source = unsafe { std::slice::from_raw_parts(b.at(p, 0).ptr, panel) };
+                for (d, &s) in dst.iter_mut().zip(source) {
+                    *d = s;
+                }
+            }
+        } else {
+            for (p, dst) in dst.chunks_exact_mut(panel).enumerate() {
+                for (j, d) in dst[..cols].iter_mut().enumerate() {
+                    // SAFETY: as the fields promise.
+                    *d = unsafe { *b.at(p, j).ptr };
+                }
+                dst[cols..].fill(T::ZERO);
+            }
+        }
+    }
+}
+
+/// A block of the destination and the terms that are added to it.
+#[derive(Clone, Copy)]
+struct Task<'a, T> {
+    job: Job<'a, T>,
+    packed: &'a [T],
+    /// Space for the rows of the left operand and the terms of a part.
+    copy: *mut T,
+    /// The first and how many, each.
+    rows: [usize; 2],
+    cols: [usize; 2],
+    terms: [usize; 2],
+}
+
+impl<T: Lanes> WithSimd for Task<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        // 16 registers of 32 bytes hold 6 rows of 2, 32 of other sizes hold 12.
+        if size_of::<T::Register<S>>() == 32 {
+            self.run::<S, 6>(simd);
+        } else {
+            self.run::<S, 12>(simd);
+        }
+    }
+}
+
+impl<T: Lanes> Task<'_, T> {
+    #[inline(always)]
+    fn run<S: Simd, const HEIGHT: usize>(self, simd: S) {
+        let Product { a, .. } = self.job.product;
+        let ([i, rows], [first, depth]) = (self.rows, self.terms);
+        for from in (0..depth).step_by(DEPTH) {
+            let terms = DEPTH.min(depth - from);
+            let part = Part {
+                task: self,
+                from,
+                terms,
+            };
+            let left = a.at(i, first + from);
+            for top in (0..rows).step_by(HEIGHT) {
+                let count = HEIGHT.min(rows - top);
+                // SAFETY: these rows and terms are the left operand's; the copy has room for all rows in tiles.
+                unsafe {
+                    let copy =
+                        std::slice::from_raw_parts_mut(self.copy.add(top * terms), HEIGHT * terms);
+                    pack_left::<T, HEIGHT>(copy, left.at(top, 0), count);
+                }
+            }
+            part.panels::<S, HEIGHT>(simd);
+        }
+    }
+}
+
+/// Copies `count` rows so that the elements of a column follow one another, `HEIGHT` apart.
+///
+/// # Safety
+/// `a` is readable in `count` rows and as many columns as `dst` has.
+#[inline(always)]
+unsafe fn pack_left<T: Lanes, const HEIGHT: usize>(dst: &mut [T], a: Raw<T>, count: usize) {
+    for (p, dst) in dst.chunks_exact_mut(HEIGHT).enumerate() {
+        let source = a.at(0, p);
+        if a.rs == 1 && count == HEIGHT {
+            // SAFETY: promised by the caller.
+            let column = unsafe { source.ptr.cast::<[T; HEIGHT]>().read_unaligned() };
+            dst.copy_from_slice(&column);
+            continue;
+        }
+        for (i, d) in dst[..count].iter_mut().enumerate() {
+            // SAFETY: promised by the caller.
+            *d = unsafe { *source.at(i, 0).ptr };
+        }
+    }
+}
+
+/// At most [`DEPTH`] terms of a task.
+#[derive(Clone, Copy)]
+struct Part<'a, T> {
+    task: Task<'a, T>,
+    from: usize,
+    terms: usize,
+}
+
+impl<T: Lanes> Part<'_, T> {
+    /// All tiles of the part.
+    #[inline(always)]
+    fn panels<S: Simd, const HEIGHT: usize>(self, simd: S) {
+        let Task {
+            job,
+            rows: [_, rows],
+            cols: [_, cols],
+            terms: [_, depth],
+            packed,
+            ..
+        } = self.task;
+        for c in (0..cols).step_by(job.panel) {
+            let width = job.panel.min(cols - c);
+            let right = packed[c * depth + self.from * job.panel..].as_ptr();
+            let mut tile = Tile {
+                part: self,
+                left: self.task.copy.cast_const(),
+                height: HEIGHT,
+                right,
+                at: [0, c],
+                width,
+            };
+            while tile.at[0] + HEIGHT <= rows {
+                tile.run::<S, HEIGHT>(simd);
+                tile.at[0] += HEIGHT;
+                tile.left = tile.left.wrapping_add(HEIGHT * self.terms);
+            }
+            // What is left over, by halves.
+            let rest = rows - tile.at[0];
+            if HEIGHT > 6 && rest >= 6 {
+                tile = tile.ragged::<S, 6>(simd);
+            }
+            if (rows - tile.at[0]) >= 4 {
+                tile = tile.ragged::<S, 4>(simd);
+            }
+            if (rows - tile.at[0]) >= 2 {
+                tile = tile.ragged::<S, 2>(simd);
+            }
+            if rows > tile.at[0] {
+                tile.ragged::<S, 1>(simd);
+            }
+        }
+    }
+}
+
+/// A tile of the destination, as high as the registers allow and one panel wide.
+#[derive(Clone, Copy)]
+struct Tile<'a, T> {
+    part: Part<'a, T>,
+    /// Its rows of the left operand, `height` elements a term.
+    left: *const T,
+    height: usize,
+    right: *const T,
+    /// Its first row and column in the task.
+    at: [usize; 2],
+    width: usize,
+}
+
+impl<T: Lanes> Tile<'_, T> {
+    #[inline(always)]
+    fn ragged<S: Simd, const R: usize>(mut self, simd: S) -> Self {
+        self.run::<S, R>(simd);
+        self.at[0] += R;
+        self.left = self.left.wrapping_add(R);
+        self
+    }
+
+    #[inline(always)]
+    fn run<S: Simd, const R: usize>(self, simd: S) {
+        let Product {
+            dst, accum, bias, ..
+        } = self.part.task.job.product;
+        let (i, j) = (
+            self.part.task.rows[0] + self.at[0],
+            self.part.task.cols[0] + self.at[1],
+        );
+        let first = self.part.task.terms[0] + self.part.from == 0;
+        let sums = self.sums::<S, R>(simd);
+        let width = lanes::<S, T>();
+        for r in 0..R {
+            let place = dst.at(i + r, j).ptr;
+            // What the destination holds before these terms.
+            let start = match (first, accum, bias) {
+                (true, Accum::Replace, None) => Start::Zero,
+                (true, Accum::Replace, Some(Bias::PerColumn(bias))) => {
+                    Start::Row(bias[j..].as_ptr())
+                }
+                (true, Accum::Replace, Some(Bias::PerRow(bias))) => Start::Value(bias[i + r]),
+                _ => Start::Row(place.cast_const()),
+            };
+            if self.width == 2 * width {
+                // SAFETY: the destination has this row and these columns, and so has a bias of columns.
+                unsafe {
+                    for v in 0..2 {
+                        let place = place.add(v * width).cast::<T::Register<S>>();
+                        let sum = sums[r][v];
+                        place.write_unaligned(match start {
+                            Start::Zero => sum,
+                            Start::Value(value) => add::<S, T>(simd, sum, T::splat(simd, value)),
+                            Start::Row(row) => {
+                                let row = row.add(v * width).cast::<T::Register<S>>();
+                                add::<S, T>(simd, sum, row.read_unaligned())
+                            }
+                        });
+                    }
+                }
+            } else {
+                let mut values = [T::ZERO; WIDEST];
+                // SAFETY: two registers are at most WIDEST elements; the destination has the first `width` columns of the tile.
+                unsafe {
+                    let spilled = values.as_mut_ptr().cast::<T::Register<S>>();
+                    spilled.write_unaligned(sums[r][0]);
+                    spilled.add(1).write_unaligned(sums[r][1]);
+                    for (c, &sum) in values[..self.width].iter().enumerate() {
+                        *place.add(c) = match start {
+                            Start::Zero => sum,
+                            Start::Value(value) => sum + value,
+                            Start::Row(row) => sum + *row.add(c),
+                        };
+                    }
+                }
+            }
+        }
+    }
+
+    /// The sums of `R` rows over this part's terms.
+    #[inline(always)]
+    fn sums<S: Simd, const R: usize>(self, simd: S) -> [[T::Register<S>; 2]; R] {
+        let (mut left, mut right) = (self.left, self.right.cast::<T::Register<S>>());
+        let mut sums = [[T::splat(simd, T::ZERO); 2]; R];
+        for _ in 0..self.part.terms {
+            // SAFETY: the packed rows hold `height` ≥ R elements a term from here, the panel two registers a term.
+            unsafe {
+                let (x, y) = (right.read_unaligned(), right.add(1).read_unaligned());
+                for r in 0..R {
+                    let scale = T::splat(simd, *left.add(r));
+                    sums[r][0] = <T as Lanes>::mul_add(simd, scale, x, sums[r][0]);
+                    sums[r][1] = <T as Lanes>::mul_add(simd, scale, y, sums[r][1]);
+                }
+                left = left.wrapping_add(self.height);
+                right = right.add(2);
+            }
+        }
+        sums
+    }
+}
+
+/// What is added to a tile's row of sums.
+#[derive(Clone, Copy)]
+enum Start<T> {
+    Zero,
+    Value(T),
+    Row(*const T),
+}
+
+#[inline(always)]
+fn add<S: Simd, T: Lanes>(simd: S, a: T::Register<S>, b: T::Register<S>) -> T::Register<S> {
+    <T as Lanes>::mul_add(simd, a, T::splat(simd, T::ONE), b)
+}

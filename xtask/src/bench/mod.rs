@@ -1,0 +1,55 @@
+//! `cargo xtask bench`: the criterion benches, one workload, the workloads beside PyTorch, or the build.
+
+mod build;
+mod peers;
+mod workload;
+
+use crate::project::{self, Project};
+use crate::python::PythonArgs;
+use anyhow::{Result, ensure};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+    #[command(flatten)]
+    workload: workload::Args,
+    /// Runs all workloads in PyTorch, too, in turns, and writes docs/benchmarks.md
+    #[arg(long, conflicts_with = "workload")]
+    peers: bool,
+    #[command(flatten)]
+    peer: peers::Args,
+    #[command(flatten)]
+    python: PythonArgs,
+    /// Passed on to criterion, after `--`: for instance a part of a bench's name
+    #[arg(last = true)]
+    rest: Vec<String>,
+}
+
+#[derive(clap::Subcommand)]
+enum Verb {
+    /// Times a clean release build and a rebuild after one change, and measures the binary; prints one JSON object
+    Build,
+}
+
+pub(crate) fn run(project: &Project, args: &Args) -> Result<()> {
+    if let Some(Verb::Build) = args.verb {
+        return build::run(project);
+    }
+    if args.peers {
+        return peers::run(project, &args.peer, &args.python);
+    }
+    if args.workload.is_given() {
+        ensure!(
+            args.rest.is_empty(),
+            "nothing follows `--` with --workload; that is for the criterion benches"
+        );
+        return workload::run(project, &args.workload);
+    }
+    project::run(
+        project
+            .cargo()
+            .args(["bench", "-p", "gradus-benches", "--"])
+            .args(&args.rest),
+    )
+}
