@@ -13,12 +13,12 @@ pub(crate) struct Args {
     #[command(subcommand)]
     verb: Option<Verb>,
     #[command(flatten)]
-    workload: workload::Args,
+    workload: workload::WorkloadArgs,
     /// Runs all workloads in PyTorch, too, in turns, and writes docs/benchmarks.md
     #[arg(long, conflicts_with = "workload")]
     peers: bool,
     #[command(flatten)]
-    peer: peers::Args,
+    peer: peers::PeerArgs,
     #[command(flatten)]
     python: PythonArgs,
     /// Passed on to criterion, after `--`: for instance a part of a bench's name

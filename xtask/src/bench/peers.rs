@@ -33,7 +33,7 @@ const TUNED: [(&str, &str); 3] = [
 ];
 
 #[derive(clap::Args)]
-pub(super) struct Args {
+pub(super) struct PeerArgs {
     /// With --peers: how often each side runs
     #[arg(long, default_value_t = 9, requires = "peers")]
     rounds: usize,
@@ -96,7 +96,7 @@ impl Side {
     }
 }
 
-pub(super) fn run(project: &Project, args: &Args, python: &PythonArgs) -> Result<()> {
+pub(super) fn run(project: &Project, args: &PeerArgs, python: &PythonArgs) -> Result<()> {
     let python = python.interpreter(project, &["torch"])?;
     let ours = binary(project)?;
     let mut tables = String::new();
@@ -195,7 +195,7 @@ fn row(workload: &str, [ours, eager, tuned]: &[Side; 3]) -> String {
 
 fn page(
     project: &Project,
-    args: &Args,
+    args: &PeerArgs,
     python: &Path,
     tables: &str,
     losses: &str,

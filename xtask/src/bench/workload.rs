@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 #[derive(clap::Args)]
-pub(super) struct Args {
+pub(super) struct WorkloadArgs {
     /// Times one workload and prints one JSON line; an unknown name lists those that there are
     #[arg(long, value_name = "NAME")]
     workload: Option<String>,
@@ -28,13 +28,13 @@ pub(super) struct Args {
     json: bool,
 }
 
-impl Args {
+impl WorkloadArgs {
     pub(super) fn is_given(&self) -> bool {
         self.workload.is_some()
     }
 }
 
-pub(super) fn run(project: &Project, args: &Args) -> Result<()> {
+pub(super) fn run(project: &Project, args: &WorkloadArgs) -> Result<()> {
     if args.dtype != "f32" {
         bail!(
             "--dtype {}: workloads compute in f32; bf16 is stored and converted, not computed in",
