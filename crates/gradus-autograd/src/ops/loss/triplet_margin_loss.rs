@@ -6,7 +6,7 @@ use crate::ops::support::loss::{Reduction, reduced};
 use crate::ops::support::pairs::distance;
 use crate::ops::support::require;
 use crate::registry::templates::{REDUCTIONS, reduce_losses, reduction};
-use crate::registry::{Args, AttrType, Dense, Draw, Kind, OpSpec, one};
+use crate::registry::{Args, AttrType, Dense, Kind, OpSpec, one};
 use crate::{Result, Var};
 
 const OP: &str = "triplet_margin_loss";
@@ -143,15 +143,13 @@ pub(super) fn spec() -> OpSpec {
         reduce_losses(a, each)
     })
     .draw(|d| {
-        // Elements of all differences differ in size, and the margins leave all triplets on one side of the kink.
+        // The elements of each of the three differences differ in size, and the margins leave all triplets on one side of the kink.
         let dims = d.shape(1..=3, 1..=3);
         let x = Var::constant(d.distinct(&dims)?);
-        let shift = |d: &mut Draw, low: f64| -> Result<Var> {
-            let by = d.distinct(&dims)?;
-            x.add(&Var::constant(by).mul_scalar(0.3)?.add_scalar(low)?)
-        };
-        let [positive, negative] = d.pick(&[[2.0, -5.0], [-5.0, 2.0], [2.0, 5.0]]);
-        let (positive, negative) = (shift(d, positive)?, shift(d, negative)?);
+        let noise = Var::constant(d.distinct(&dims)?);
+        let shift = |by: f64, spread: f64| x.add(&noise.mul_scalar(spread)?.add_scalar(by)?);
+        let [positive, negative] = d.pick(&[[2.0, -5.0], [-5.0, 2.0], [5.0, 8.0]]);
+        let (positive, negative) = (shift(positive, 0.2)?, shift(negative, -0.4)?);
         Ok(Args::new()
             .with("x", x.clone())
             .with("positive", positive)
