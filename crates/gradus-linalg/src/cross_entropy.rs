@@ -57,11 +57,19 @@ impl<T: Float> CrossEntropy<'_, T> {
     }
 }
 
+/// The elements of a row that lie in order. A row of no classes may start behind the end of the data.
+fn flat_row<T>(data: &[T], row: Dims, origin: isize) -> &[T] {
+    match row.numel() {
+        0 => &[],
+        n => &data[origin as usize..origin as usize + n],
+    }
+}
+
 /// Calls `f` with the row's elements, in one slice if they lie in order and in blocks otherwise.
 fn for_each_part<T: Float>(data: &[T], row: Dims, origin: isize, mut f: impl FnMut(usize, &[T])) {
     let n = row.numel();
     if row.is_flat() {
-        return f(0, &data[origin as usize..origin as usize + n]);
+        return f(0, flat_row(data, row, origin));
     }
     let mut reader = Reader::of(data, row, origin);
     let mut buffer = [T::default(); BLOCK];
@@ -120,7 +128,7 @@ pub fn cross_entropy<T: Float>(
 
 fn logsumexp_of<T: Float>(data: &[T], row: Dims, origin: isize) -> f64 {
     if row.is_flat() {
-        let row = &data[origin as usize..origin as usize + row.numel()];
+        let row = flat_row(data, row, origin);
         return dispatch(
             #[inline(always)]
             || row_logsumexp(row),
@@ -375,5 +383,15 @@ mod tests {
             (losses, d, params.divisor(&[-100, -100])),
             ([0.0; 2], [0.0; 4], 0.0)
         );
+    }
+
+    #[test]
+    fn rows_of_no_classes_are_ignored_rows() {
+        let x = View::contiguous(&[] as &[f64], Shape::new(&[3, 0]).unwrap()).unwrap();
+        let (mut losses, mut lse) = ([9.0; 3], [9.0; 3]);
+        let params = CrossEntropy::default();
+        cross_entropy(&mut losses, &mut lse, x, &[-100; 3], &params);
+        cross_entropy_backward(&mut [], x, &[-100; 3], &lse, &[1.0], &params);
+        assert_eq!(losses, [0.0; 3]);
     }
 }

@@ -55,8 +55,7 @@ struct Outline {
     _normalizer: Option<Value>,
     #[serde(rename = "pre_tokenizer")]
     _pre_tokenizer: Option<Value>,
-    #[serde(rename = "post_processor")]
-    _post_processor: Option<Value>,
+    post_processor: Option<Value>,
     #[serde(rename = "decoder")]
     _decoder: Option<Value>,
 }
@@ -67,10 +66,44 @@ pub(crate) fn parse(json: &[u8], path: &Path) -> Result<tokenizers::Tokenizer> {
         path: path.into(),
         source,
     };
-    serde_json::from_slice::<Outline>(json).map_err(|source| malformed(source.into()))?;
+    let outline =
+        serde_json::from_slice::<Outline>(json).map_err(|source| malformed(source.into()))?;
+    if let Some(processor) = &outline.post_processor {
+        check_templates(processor).map_err(|problem| malformed(problem.into()))?;
+    }
     let parsed = std::panic::catch_unwind(|| tokenizers::Tokenizer::from_bytes(json));
     let unusable = |_| Err("a value that the tokenizers library cannot use".into());
     parsed.unwrap_or_else(unusable).map_err(malformed)
+}
+
+/// Refuses templates that name what they do not have: the library takes it for granted when it encodes, and panics.
+fn check_templates(processor: &Value) -> std::result::Result<(), String> {
+    for inner in list(processor, "processors") {
+        check_templates(inner)?;
+    }
+    let special = processor.get("special_tokens");
+    for name in ["single", "pair"] {
+        for piece in list(processor, name) {
+            let id_of = |kind| piece.get(kind)?.get("id")?.as_str();
+            if let Some(token) = id_of("SpecialToken")
+                && special.is_none_or(|known| known.get(token).is_none())
+            {
+                return Err(format!(
+                    "the template {name:?} names the token {token:?}, which is not among its special_tokens"
+                ));
+            }
+            if name == "single" && id_of("Sequence") == Some("B") {
+                return Err("the template \"single\" names the sequence B: it has only A".into());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The elements of the list with this key; none if there is no such list.
+fn list<'a>(object: &'a Value, key: &str) -> &'a [Value] {
+    let list = object.get(key).and_then(Value::as_array);
+    list.map_or(&[], Vec::as_slice)
 }
 
 /// The chat template of a folder: a file of its own, or the default one in `tokenizer_config.json`.

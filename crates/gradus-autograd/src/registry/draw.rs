@@ -18,6 +18,8 @@ impl Values {
     pub const REAL: Self = Self::between(-2.5, 2.5);
     /// -2.5..2.5 without the surroundings of 0.
     pub const NONZERO: Self = Self::REAL.away(&[0.0]);
+    /// -2.5..2.5 without a wide strip around 0: for ops whose curvature has no bound near the origin.
+    pub const FAR: Self = Self::REAL.away(&[-0.12, -0.06, 0.0, 0.06, 0.12]);
     /// 0.2..3
     pub const POSITIVE: Self = Self::between(0.2, 3.0);
     /// 0.05..0.95, such as probabilities.

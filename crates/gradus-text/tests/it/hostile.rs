@@ -101,6 +101,23 @@ fn a_tokenizer_json_that_is_none_is_refused() {
         let error = refused(dir.path(), &["tokenizer.json"]);
         assert!(matches!(error, TextError::Malformed { .. }), "{error}");
     }
+    for (pieces, word) in [
+        (r#"[{"SpecialToken": {"id": "<t>", "type_id": 0}}]"#, "<t>"),
+        (r#"[{"Sequence": {"id": "B", "type_id": 0}}]"#, "sequence B"),
+    ] {
+        let template = format!(
+            r#"{{"type": "TemplateProcessing", "single": {pieces}, "pair": [], "special_tokens": {{}}}}"#
+        );
+        let sequence = format!(r#"{{"type": "Sequence", "processors": [{template}]}}"#);
+        for processor in [template, sequence] {
+            let json = format!(
+                r#"{{"version": "1.0", "post_processor": {processor}, "model": {{"type": "WordLevel", "vocab": {{"a": 0}}, "unk_token": "a"}}}}"#
+            );
+            let dir = folder(&[("tokenizer.json", json.as_bytes())]);
+            let error = refused(dir.path(), &["tokenizer.json", word]);
+            assert!(matches!(error, TextError::Malformed { .. }), "{error}");
+        }
+    }
     let deep = "[".repeat(200_000);
     let dir = folder(&[("tokenizer.json", deep.as_bytes())]);
     refused(dir.path(), &["tokenizer.json"]);

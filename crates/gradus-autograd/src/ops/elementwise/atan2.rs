@@ -41,5 +41,5 @@ impl Var {
 
 /// Its registration.
 pub(super) fn spec() -> OpSpec {
-    binary_spec!("atan2", atan2, [Values::REAL, Values::NONZERO], f64::atan2)
+    binary_spec!("atan2", atan2, [Values::FAR, Values::REAL], f64::atan2)
 }

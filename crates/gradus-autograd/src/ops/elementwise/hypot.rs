@@ -41,8 +41,7 @@ impl Var {
 
 /// Its registration.
 pub(super) fn spec() -> OpSpec {
-    binary_spec!("hypot", hypot, [Values::REAL, Values::NONZERO], |x, y| (x
-        * x
+    binary_spec!("hypot", hypot, [Values::REAL, Values::FAR], |x, y| (x * x
         + y * y)
         .sqrt())
 }

@@ -2,11 +2,11 @@
 
 use gradus_tensor::{Error, Tensor};
 
-use crate::ops::support::classes::{as_rows, class_weights, reduce_rows};
+use crate::ops::support::classes::{as_rows, class_weights};
 use crate::ops::support::loss::{Reduction, reduced};
 use crate::ops::support::{require, scalar_like};
-use crate::registry::templates::{REDUCTIONS, reduction};
-use crate::registry::{Args, AttrType, Kind, OpSpec, Values, one};
+use crate::registry::templates::{REDUCTIONS, reduce_losses, reduction};
+use crate::registry::{Args, AttrType, Dense, Kind, OpSpec, Values, one};
 use crate::{Result, Var};
 
 const OP: &str = "multi_margin_loss";
@@ -146,15 +146,17 @@ pub(super) fn spec() -> OpSpec {
         let (p, margin) = (a.int("p")? as i32, a.float("margin")?);
         let x = if x.rank() == 0 { x.reshape(&[1]) } else { x };
         let classes = x.dims[x.rank() - 1];
-        reduce_rows(a, &x, |at, row| {
+        let each = Dense::from_fn(&x.dims[..x.rank() - 1], |row| {
+            let at = |class| x.at(&[row, &[class]].concat());
             let t = target.at(row) as usize;
             let w = weight.as_ref().map_or(1.0, |w| w.data[t]);
             let others = (0..classes).filter(|&c| c != t);
             let sum: f64 = others
                 .map(|c| (margin - at(t) + at(c)).max(0.0).powi(p))
                 .sum();
-            (w * sum / classes as f64, 1.0)
-        })
+            w * sum / classes as f64
+        });
+        reduce_losses(a, each)
     })
     .draw(|d| {
         // Distances of scores are near tenths, so margins off the tenths are no kinks.

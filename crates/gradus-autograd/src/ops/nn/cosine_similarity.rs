@@ -65,7 +65,7 @@ pub(super) fn spec() -> OpSpec {
         let [x, y, wide] = d.broadcast_pair();
         Ok(Args::new()
             .attr("dim", d.dim(wide.len()))
-            .attr("eps", d.pick(&[1e-8, 2.0]))
+            .attr("eps", d.pick(&[1e-8, 20.0]))
             .with("x", d.floats(&x, Values::NONZERO)?)
             .with("y", d.floats(&y, Values::NONZERO)?))
     })
