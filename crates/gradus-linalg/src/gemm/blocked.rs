@@ -2,25 +2,27 @@
 //! of High-Performance Matrix Multiplication*, ACM TOMS 34): the right operand is packed into panels two registers wide, the left one into
 //! tiles, and a tile of the destination stays in registers. faer reads such operands at two thirds of the speed (measured on Zen 3).
 //!
-//! An element is a chain of fused multiply-adds along K, cut every [`DEPTH`] terms, whose parts are added in order. So its bits depend on its
+//! An element is a chain of fused multiply-adds along K, cut into equal parts of at most [`LONGEST`] terms that are added in order. So its bits depend on its
 //! row, its column and K alone: not on the size of the matrices around it, the cutting into tiles, the threads or the instruction set.
 
 use gradus_tensor::DType;
 use pulp::{Simd, WithSimd};
 
 use super::mat::Raw;
+use super::pack::interleave;
 use super::{Accum, Bias, Product};
 use crate::float::Float;
 use crate::lanes::{Lanes, lanes};
 use crate::scratch::with_scratch;
 use crate::threads::{current_threads, for_each_block, for_each_chunk_mut};
 
-/// Terms of one chain: a panel of this depth, two registers wide, takes half of the nearest cache.
-const DEPTH: usize = 256;
+/// Terms of one chain at most. Longer ones load and store the destination less often, and a panel of this depth still stays in the second
+/// cache (measured on Zen 4, 1024³: 128 terms 88 GFLOP/s, 256 96, 384 102, 768 105 of 115).
+const LONGEST: usize = 768;
 /// Elements of the right operand that are packed at a time, 8 MiB of f32: the last cache holds them.
 const PACKED: usize = 1 << 21;
-/// Rows of a task at most, a multiple of both heights of a tile: with [`DEPTH`] columns they stay in the second cache.
-const ROWS: usize = 120;
+/// Elements of the left operand that a task copies at a time: 384 KiB of f32 stay in the second cache beside a panel.
+const COPIED: usize = 96 << 10;
 /// Tasks for each thread, so that none waits long for the last.
 const TASKS_PER_THREAD: usize = 4;
 /// A task has at least this many multiply-adds, if its columns are cut for threads (as `MIN_TILE_MACS`, for which 128³ was measured; not
@@ -37,6 +39,8 @@ struct Job<'a, T> {
     product: Product<'a, T>,
     /// Width of a panel.
     panel: usize,
+    /// Terms of a chain: the parts of K are equal but for the last.
+    chain: usize,
 }
 
 impl<T: Float> Product<'_, T> {
@@ -75,12 +79,14 @@ impl<T: Lanes> Product<'_, T> {
     /// As for `blocked`.
     unsafe fn in_chunks(self, parallel: bool) {
         let panel = pulp::Arch::new().dispatch(Width(std::marker::PhantomData::<T>));
+        let (n, k) = (self.n.next_multiple_of(panel), self.k);
+        let chain = k.div_ceil(k.div_ceil(LONGEST));
         let job = Job {
             product: self,
             panel,
+            chain,
         };
-        let (n, k) = (self.n.next_multiple_of(panel), self.k);
-        let deep = (PACKED / n.min(1024)).max(DEPTH) / DEPTH * DEPTH;
+        let deep = (PACKED / n.min(1024)).max(chain) / chain * chain;
         let deep = deep.min(k);
         let wide = ((PACKED / deep).max(1) / panel * panel).clamp(panel, n);
         with_scratch(wide * deep, |packed: &mut [T]| {
@@ -142,7 +148,8 @@ impl<T: Lanes> Job<'_, T> {
             (true, threads @ 2..) => TASKS_PER_THREAD * threads,
             _ => 1,
         };
-        let down = m.div_ceil(ROWS);
+        let chain = self.chain.min(depth);
+        let down = m.div_ceil((COPIED / chain / TALLEST * TALLEST).max(TALLEST));
         let height = m.div_ceil(down).next_multiple_of(TALLEST);
         let down = m.div_ceil(height);
         let most = (height * cols * depth / MIN_TASK_MACS).max(1);
@@ -153,7 +160,7 @@ impl<T: Lanes> Job<'_, T> {
         let task = |index: usize| {
             let (i, c) = (index / across * height, index % across * wide);
             let rows = height.min(m - i);
-            let copied = rows.next_multiple_of(TALLEST) * DEPTH.min(depth);
+            let copied = rows.next_multiple_of(TALLEST) * chain;
             with_scratch(copied, |copy: &mut [T]| {
                 pulp::Arch::new().dispatch(Task {
                     job: self,
@@ -186,22 +193,15 @@ impl<T: Lanes> WithSimd for Pack<'_, T> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, _simd: S) {
         let Self { dst, b, cols } = self;
-        let panel = 2 * lanes::<S, T>();
-        if b.cs == 1 && cols == panel {
-            for (p, dst) in dst.chunks_exact_mut(panel).enumerate() {
-                // SAFETY: row p has `cols` contiguous elements.
-                let source = unsafe { std::slice::from_raw_parts(b.at(p, 0).ptr, panel) };
-                for (d, &s) in dst.iter_mut().zip(source) {
-                    *d = s;
-                }
-            }
-        } else {
-            for (p, dst) in dst.chunks_exact_mut(panel).enumerate() {
-                for (j, d) in dst[..cols].iter_mut().enumerate() {
-                    // SAFETY: as the fields promise.
-                    *d = unsafe { *b.at(p, j).ptr };
-                }
-                dst[cols..].fill(T::ZERO);
+        let columns = b.transpose();
+        // SAFETY: as the fields promise; pulp chose S for this machine.
+        unsafe {
+            match 2 * lanes::<S, T>() {
+                32 => interleave::<S, T, 32>(dst, columns, cols),
+                16 => interleave::<S, T, 16>(dst, columns, cols),
+                8 => interleave::<S, T, 8>(dst, columns, cols),
+                4 => interleave::<S, T, 4>(dst, columns, cols),
+                _ => interleave::<S, T, 2>(dst, columns, cols),
             }
         }
     }
@@ -239,8 +239,9 @@ impl<T: Lanes> Task<'_, T> {
     fn run<S: Simd, const HEIGHT: usize>(self, simd: S) {
         let Product { a, .. } = self.job.product;
         let ([i, rows], [first, depth]) = (self.rows, self.terms);
-        for from in (0..depth).step_by(DEPTH) {
-            let terms = DEPTH.min(depth - from);
+        let chain = self.job.chain;
+        for from in (0..depth).step_by(chain) {
+            let terms = chain.min(depth - from);
             let part = Part {
                 task: self,
                 from,
@@ -253,7 +254,7 @@ impl<T: Lanes> Task<'_, T> {
                 unsafe {
                     let copy =
                         std::slice::from_raw_parts_mut(self.copy.add(top * terms), HEIGHT * terms);
-                    pack_left::<T, HEIGHT>(copy, left.at(top, 0), count);
+                    interleave::<S, T, HEIGHT>(copy, left.at(top, 0), count);
                 }
             }
             part.panels::<S, HEIGHT>(simd);
@@ -261,28 +262,7 @@ impl<T: Lanes> Task<'_, T> {
     }
 }
 
-/// Copies `count` rows so that the elements of a column follow one another, `HEIGHT` apart.
-///
-/// # Safety
-/// `a` is readable in `count` rows and as many columns as `dst` has.
-#[inline(always)]
-unsafe fn pack_left<T: Lanes, const HEIGHT: usize>(dst: &mut [T], a: Raw<T>, count: usize) {
-    for (p, dst) in dst.chunks_exact_mut(HEIGHT).enumerate() {
-        let source = a.at(0, p);
-        if a.rs == 1 && count == HEIGHT {
-            // SAFETY: promised by the caller.
-            let column = unsafe { source.ptr.cast::<[T; HEIGHT]>().read_unaligned() };
-            dst.copy_from_slice(&column);
-            continue;
-        }
-        for (i, d) in dst[..count].iter_mut().enumerate() {
-            // SAFETY: promised by the caller.
-            *d = unsafe { *source.at(i, 0).ptr };
-        }
-    }
-}
-
-/// At most [`DEPTH`] terms of a task.
+/// The terms of one chain of a task.
 #[derive(Clone, Copy)]
 struct Part<'a, T> {
     task: Task<'a, T>,
@@ -318,9 +298,11 @@ impl<T: Lanes> Part<'_, T> {
                 tile.at[0] += HEIGHT;
                 tile.left = tile.left.wrapping_add(HEIGHT * self.terms);
             }
-            // What is left over, by halves.
+            // What is left over, in ever lower tiles.
             let rest = rows - tile.at[0];
-            if HEIGHT > 6 && rest >= 6 {
+            if HEIGHT > 8 && rest >= 8 {
+                tile = tile.ragged::<S, 8>(simd);
+            } else if HEIGHT > 6 && rest >= 6 {
                 tile = tile.ragged::<S, 6>(simd);
             }
             if (rows - tile.at[0]) >= 4 {
@@ -368,50 +350,84 @@ impl<T: Lanes> Tile<'_, T> {
             self.part.task.cols[0] + self.at[1],
         );
         let first = self.part.task.terms[0] + self.part.from == 0;
-        let sums = self.sums::<S, R>(simd);
-        let width = lanes::<S, T>();
+        let place = dst.at(i, j);
         for r in 0..R {
-            let place = dst.at(i + r, j).ptr;
-            // What the destination holds before these terms.
-            let start = match (first, accum, bias) {
-                (true, Accum::Replace, None) => Start::Zero,
-                (true, Accum::Replace, Some(Bias::PerColumn(bias))) => {
-                    Start::Row(bias[j..].as_ptr())
-                }
-                (true, Accum::Replace, Some(Bias::PerRow(bias))) => Start::Value(bias[i + r]),
-                _ => Start::Row(place.cast_const()),
+            fetch_row(place.at(r, 0).ptr);
+        }
+        let sums = self.sums::<S, R>(simd);
+        if self.width < 2 * lanes::<S, T>() {
+            let start = |r: usize, c: usize| match (first, accum, bias) {
+                (true, Accum::Replace, None) => T::ZERO,
+                (true, Accum::Replace, Some(Bias::PerColumn(bias))) => bias[j + c],
+                (true, Accum::Replace, Some(Bias::PerRow(bias))) => bias[i + r],
+                // SAFETY: an element of the destination.
+                _ => unsafe { *place.at(r, c).ptr },
             };
-            if self.width == 2 * width {
-                // SAFETY: the destination has this row and these columns, and so has a bias of columns.
-                unsafe {
-                    for v in 0..2 {
-                        let place = place.add(v * width).cast::<T::Register<S>>();
-                        let sum = sums[r][v];
-                        place.write_unaligned(match start {
-                            Start::Zero => sum,
-                            Start::Value(value) => add::<S, T>(simd, sum, T::splat(simd, value)),
-                            Start::Row(row) => {
-                                let row = row.add(v * width).cast::<T::Register<S>>();
-                                add::<S, T>(simd, sum, row.read_unaligned())
-                            }
-                        });
-                    }
-                }
-            } else {
-                let mut values = [T::ZERO; WIDEST];
-                // SAFETY: two registers are at most WIDEST elements; the destination has the first `width` columns of the tile.
-                unsafe {
-                    let spilled = values.as_mut_ptr().cast::<T::Register<S>>();
-                    spilled.write_unaligned(sums[r][0]);
-                    spilled.add(1).write_unaligned(sums[r][1]);
-                    for (c, &sum) in values[..self.width].iter().enumerate() {
-                        *place.add(c) = match start {
-                            Start::Zero => sum,
-                            Start::Value(value) => sum + value,
-                            Start::Row(row) => sum + *row.add(c),
-                        };
-                    }
-                }
+            return self.narrow::<S, R>(place, sums, start);
+        }
+        let pointer = |row: *const T, v: usize| row.cast::<T::Register<S>>().wrapping_add(v);
+        match (first, accum, bias) {
+            (true, Accum::Replace, None) => {
+                self.write::<S, R>(place, sums, |_, _, sum| sum);
+            }
+            (true, Accum::Replace, Some(Bias::PerColumn(bias))) => {
+                let bias = bias[j..][..self.width].as_ptr();
+                self.write::<S, R>(place, sums, |_, v, sum| {
+                    // SAFETY: a register of the biases of the tile's columns.
+                    add::<S, T>(simd, sum, unsafe { pointer(bias, v).read_unaligned() })
+                });
+            }
+            (true, Accum::Replace, Some(Bias::PerRow(bias))) => {
+                let bias = &bias[i..][..R];
+                self.write::<S, R>(place, sums, |r, _, sum| {
+                    add::<S, T>(simd, sum, T::splat(simd, bias[r]))
+                });
+            }
+            _ => self.write::<S, R>(place, sums, |r, v, sum| {
+                // SAFETY: a register of the tile's row r of the destination.
+                let held = unsafe { pointer(place.at(r, 0).ptr, v).read_unaligned() };
+                add::<S, T>(simd, sum, held)
+            }),
+        }
+    }
+
+    /// Writes a whole tile: `finish(row, register, sum)`. Small, so that it is unrolled and the sums never leave their registers.
+    #[inline(always)]
+    fn write<S: Simd, const R: usize>(
+        self,
+        place: Raw<T>,
+        sums: [[T::Register<S>; 2]; R],
+        finish: impl Fn(usize, usize, T::Register<S>) -> T::Register<S>,
+    ) {
+        for r in 0..R {
+            let row = place.at(r, 0).ptr.cast::<T::Register<S>>();
+            for v in 0..2 {
+                // SAFETY: the destination has this row and two registers of columns.
+                unsafe { row.add(v).write_unaligned(finish(r, v, sums[r][v])) };
+            }
+        }
+    }
+
+    /// Writes a tile of fewer columns than a panel, element by element.
+    #[inline(always)]
+    fn narrow<S: Simd, const R: usize>(
+        self,
+        place: Raw<T>,
+        sums: [[T::Register<S>; 2]; R],
+        start: impl Fn(usize, usize) -> T,
+    ) {
+        let mut values = [[T::ZERO; WIDEST]; R];
+        for r in 0..R {
+            let row = values[r].as_mut_ptr().cast::<T::Register<S>>();
+            for v in 0..2 {
+                // SAFETY: two registers are at most WIDEST elements.
+                unsafe { row.add(v).write_unaligned(sums[r][v]) };
+            }
+        }
+        for (r, values) in values.iter().enumerate() {
+            for (c, &sum) in values[..self.width].iter().enumerate() {
+                // SAFETY: the destination has the first `width` columns of the tile.
+                unsafe { *place.at(r, c).ptr = sum + start(r, c) };
             }
         }
     }
@@ -438,12 +454,17 @@ impl<T: Lanes> Tile<'_, T> {
     }
 }
 
-/// What is added to a tile's row of sums.
-#[derive(Clone, Copy)]
-enum Start<T> {
-    Zero,
-    Value(T),
-    Row(*const T),
+/// Asks for a row of a tile of the destination, which is used when the tile's sums are done.
+#[inline(always)]
+fn fetch_row<T>(row: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch reads nothing and may be given any address.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        let row = row.cast::<i8>();
+        _mm_prefetch::<_MM_HINT_T0>(row);
+        _mm_prefetch::<_MM_HINT_T0>(row.wrapping_add(64));
+    }
 }
 
 #[inline(always)]
