@@ -9,19 +9,27 @@
 use gradus_random::Philox;
 
 use crate::float::Float;
-use crate::gemm::{Accum, MatMut, MatRef, gemm, gemm_serial};
+use crate::gemm::{Accum, MatMut, MatRef, PANEL, gemm, gemm_serial, gemm_small, transposed_panels};
 use crate::reduce::{MaximumOfNumbers, fold_slice};
 use crate::scratch::with_scratch;
-use crate::simd::dispatch;
-use crate::softmax::{dot, map_row_mut, sum_by};
+use crate::simd::{dispatch, prefetch};
+use crate::softmax::{dot, map_row_mut, map_sum};
 use crate::threads::{Rows, for_each_split};
 
 /// Queries of a block; with [`KEYS`] its scores are 32 KiB of f32, which the nearest caches hold (other sizes were not tried).
 const QUERIES: usize = 64;
-/// Keys of a block.
-const KEYS: usize = 128;
+/// Queries of a causal block: of the scores on the diagonal half are computed in vain.
+const CAUSAL_QUERIES: usize = 32;
+/// Keys of a block, a multiple of a panel.
+const KEYS: usize = 2 * PANEL;
+/// How many rows ahead a copy asks for.
+const ROWS_AHEAD: isize = 8;
 /// With fewer groups than this the products of a backward are cut for threads, too (not tuned: half of 16 threads).
 const FEW_GROUPS: usize = 8;
+/// With fewer items than this the queries of an item are several tasks of a forward (not tuned).
+const FEW_ITEMS: usize = 8;
+/// Fewer queries than this read the keys where they lie: packing them would cost more than it saves (not tuned).
+const MIN_PACKED_QUERIES: usize = 8;
 
 /// Which keys a query may see: an element for each score, any strides; `offsets[item]` is where the item's `(L, S)` starts.
 #[derive(Clone, Debug)]
@@ -49,6 +57,19 @@ impl<T: Copy> MaskView<'_, T> {
     fn at(&self, item: usize, i: usize, j: usize) -> T {
         let [rows, columns] = self.strides;
         self.data[(self.offsets[item] + i as isize * rows + j as isize * columns) as usize]
+    }
+
+    /// Calls `f` with each score of a row from `(i, j)` and its element of the mask.
+    fn each<T2>(&self, row: &mut [T2], [item, i, j]: [usize; 3], f: impl Fn(&mut T2, T)) {
+        let start = self.offsets[item] + i as isize * self.strides[0];
+        if self.strides[1] == 1 {
+            let mask = &self.data[(start + j as isize) as usize..][..row.len()];
+            row.iter_mut().zip(mask).for_each(|(s, &m)| f(s, m));
+        } else {
+            for (c, s) in row.iter_mut().enumerate() {
+                f(s, self.at(item, i, j + c));
+            }
+        }
     }
 }
 
@@ -134,11 +155,48 @@ struct Block {
     cols: usize,
 }
 
+/// A block of scores, whose rows are [`KEYS`] apart.
 fn matrix<T>(data: &[T], rows: usize, cols: usize) -> MatRef<'_, T> {
-    MatRef::row_major(data, rows, cols)
+    MatRef::new(data, 0, [rows, cols], [KEYS as isize, 1])
+}
+
+/// The keys of a group, as the products with queries read them.
+enum Keys<'a, T> {
+    /// Where they lie, `(S, E)`.
+    Rows(MatRef<'a, T>),
+    /// Their transpose in panels.
+    Panels(&'a [T]),
+}
+
+/// `dst = scale · x`, row by row.
+fn copy_scaled<T: Float>(
+    dst: &mut [T],
+    x: &Matrices<'_, T>,
+    item: usize,
+    first: usize,
+    width: usize,
+    scale: T,
+) {
+    for (r, dst) in dst.chunks_exact_mut(width).enumerate() {
+        let row = x.row(item, first + r, width);
+        // Rows of one head lie far apart, and the processor does not foresee them.
+        let ahead = row.as_ptr().wrapping_offset(x.stride * ROWS_AHEAD);
+        (0..width * size_of::<T>())
+            .step_by(64)
+            .for_each(|byte| prefetch(ahead.wrapping_byte_add(byte)));
+        dispatch(
+            #[inline(always)]
+            || dst.iter_mut().zip(row).for_each(|(d, &x)| *d = x * scale),
+        );
+    }
 }
 
 impl<T: Float> Attention<'_, T> {
+    /// Queries of a block.
+    fn block_rows(&self) -> usize {
+        if self.causal { CAUSAL_QUERIES } else { QUERIES }
+    }
+
     /// The blocks of keys that a block of queries sees.
     fn key_blocks(
         &self,
@@ -163,8 +221,15 @@ impl<T: Float> Attention<'_, T> {
         })
     }
 
-    /// `dst (rows, cols) = scale · q · kᵀ`, masked.
-    fn scores(&self, dst: &mut [T], block: Block, x: &Operands<'_, T>, product: Product<T>) {
+    /// `dst (rows, cols) = q · kᵀ`, masked; `q` is scaled.
+    fn scores(
+        &self,
+        dst: &mut [T],
+        block: Block,
+        q: MatRef<'_, T>,
+        keys: &Keys<'_, T>,
+        product: Product<T>,
+    ) {
         let Block {
             item,
             i,
@@ -172,43 +237,23 @@ impl<T: Float> Attention<'_, T> {
             j,
             cols,
         } = block;
-        let q = x.query.rows(item, i, rows, self.width);
-        let k = x.key.rows(item / self.heads, j, cols, self.width);
-        product(
-            MatMut::row_major(dst, rows, cols),
-            Accum::Replace,
-            q,
-            k.transpose(),
-        );
-        let scale = T::from_f64(self.scale);
-        dispatch(
-            #[inline(always)]
-            || {
-                for s in dst.iter_mut() {
-                    *s *= scale;
-                }
-            },
-        );
-        for (r, row) in dst.chunks_exact_mut(cols).enumerate() {
+        products(dst, [rows, j, cols], q, keys, product);
+        for (r, row) in dst.chunks_exact_mut(KEYS).enumerate() {
+            let row = &mut row[..cols];
             match &self.mask {
                 Mask::None => {}
-                Mask::Bool(mask) => {
-                    for (c, s) in row.iter_mut().enumerate() {
-                        if !mask.at(item, i + r, j + c) {
-                            *s = T::NEG_INFINITY;
-                        }
+                Mask::Bool(mask) => mask.each(row, [item, i + r, j], |s, seen| {
+                    if !seen {
+                        *s = T::NEG_INFINITY;
                     }
-                }
-                Mask::Float(mask) => {
-                    for (c, s) in row.iter_mut().enumerate() {
-                        let bias = mask.at(item, i + r, j + c);
-                        *s = if bias == T::NEG_INFINITY {
-                            bias
-                        } else {
-                            *s + bias
-                        };
-                    }
-                }
+                }),
+                Mask::Float(mask) => mask.each(row, [item, i + r, j], |s, bias| {
+                    *s = if bias == T::NEG_INFINITY {
+                        bias
+                    } else {
+                        *s + bias
+                    };
+                }),
             }
             if self.causal {
                 let seen = (i + r + 1).saturating_sub(j).min(cols);
@@ -239,6 +284,33 @@ impl<T: Float> Attention<'_, T> {
 /// A matrix product, cut for threads or not.
 type Product<T> = fn(MatMut<'_, T>, Accum, MatRef<'_, T>, MatRef<'_, T>);
 
+/// `dst (rows, cols) = x · yᵀ` with rows `j..j + cols` of `y`. In panels the columns are filled up to whole registers.
+fn products<T: Float>(
+    dst: &mut [T],
+    [rows, j, cols]: [usize; 3],
+    x: MatRef<'_, T>,
+    y: &Keys<'_, T>,
+    product: Product<T>,
+) {
+    let width = x.cols();
+    let strides = [KEYS as isize, 1];
+    match y {
+        Keys::Rows(y) => {
+            let dst = MatMut::new(dst, 0, [rows, cols], strides);
+            product(dst, Accum::Replace, x, y.some_rows(j, cols).transpose());
+        }
+        Keys::Panels(panels) => {
+            for at in (0..cols).step_by(PANEL) {
+                let n = PANEL.min((cols - at).next_multiple_of(16));
+                let panel = &panels[(j + at) * width..][..PANEL * width];
+                let panel = MatRef::new(panel, 0, [width, n], [PANEL as isize, 1]);
+                let dst = MatMut::new(dst, at, [rows, n], strides);
+                product(dst, Accum::Replace, x, panel);
+            }
+        }
+    }
+}
+
 /// `out (G, R, L, V)` and the log-sum-exp of each query's scores `(G, R, L)`, -∞ where all keys are masked. No size is 0.
 pub fn attention<T: Float>(
     out: &mut [T],
@@ -247,19 +319,74 @@ pub fn attention<T: Float>(
     p: &Attention<'_, T>,
 ) {
     let (queries, v) = (p.queries, p.value_width);
-    // Blocks of queries do not cross heads: units of one block each, the last of a head shorter.
-    let blocks = queries.div_ceil(QUERIES);
-    let mut parts: Vec<(&mut [T], &mut [f64])> = Vec::with_capacity(p.groups * p.heads * blocks);
+    let items = p.groups * p.heads;
+    // Tasks do not cross heads: all queries of one, or one block, the last of a head shorter.
+    let rows = if items < FEW_ITEMS {
+        p.block_rows()
+    } else {
+        queries
+    };
+    let tasks = queries.div_ceil(rows);
+    let mut parts: Vec<(&mut [T], &mut [f64])> = Vec::with_capacity(items * tasks);
     for (out, lse) in out
         .chunks_exact_mut(queries * v)
         .zip(lse.chunks_exact_mut(queries))
     {
-        parts.extend(out.chunks_mut(QUERIES * v).zip(lse.chunks_mut(QUERIES)));
+        parts.extend(out.chunks_mut(rows * v).zip(lse.chunks_mut(rows)));
     }
     for_each_split(&mut parts[..], 1, |first, parts| {
         for (at, (out, lse)) in parts.iter_mut().enumerate() {
-            let (item, block) = ((first + at) / blocks, (first + at) % blocks);
-            forward_block(out, lse, x, p, item, block * QUERIES);
+            let (item, task) = ((first + at) / tasks, (first + at) % tasks);
+            forward_task(out, lse, x, p, item, task * rows);
+        }
+    });
+}
+
+/// The queries from `first` of an item.
+fn forward_task<T: Float>(
+    out: &mut [T],
+    lse: &mut [f64],
+    x: &Operands<'_, T>,
+    p: &Attention<'_, T>,
+    item: usize,
+    first: usize,
+) {
+    let (e, v, rows) = (p.width, p.value_width, p.block_rows());
+    let group = item / p.heads;
+    let keys = if p.causal {
+        p.keys.min(first + lse.len())
+    } else {
+        p.keys
+    };
+    let is_packed = lse.len() >= MIN_PACKED_QUERIES;
+    let packed = if is_packed {
+        [keys.next_multiple_of(PANEL) * e, keys * v]
+    } else {
+        [0, 0]
+    };
+    let sizes = [packed[0], packed[1], rows * e, rows * KEYS];
+    with_scratch(sizes.iter().sum(), |scratch: &mut [T]| {
+        let (panels, rest) = scratch.split_at_mut(sizes[0]);
+        let (copied, rest) = rest.split_at_mut(sizes[1]);
+        let (query, scores) = rest.split_at_mut(sizes[2]);
+        let own = x.key.rows(group, 0, keys, e);
+        let (keys, values) = if is_packed {
+            transposed_panels(panels, own);
+            copy_scaled(copied, &x.value, group, 0, v, T::ONE);
+            (Keys::Panels(panels), MatRef::row_major(copied, keys, v))
+        } else {
+            (Keys::Rows(own), x.value.rows(group, 0, keys, v))
+        };
+        for (block, (out, lse)) in out
+            .chunks_mut(rows * v)
+            .zip(lse.chunks_mut(rows))
+            .enumerate()
+        {
+            let i = first + block * rows;
+            let query = &mut query[..lse.len() * e];
+            copy_scaled(query, &x.query, item, i, e, T::from_f64(p.scale));
+            let query = MatRef::row_major(query, lse.len(), e);
+            forward_block(out, lse, p, scores, [item, i], query, &keys, values);
         }
     });
 }
@@ -267,35 +394,37 @@ pub fn attention<T: Float>(
 fn forward_block<T: Float>(
     out: &mut [T],
     lse: &mut [f64],
-    x: &Operands<'_, T>,
     p: &Attention<'_, T>,
-    item: usize,
-    i: usize,
+    scores: &mut [T],
+    [item, i]: [usize; 2],
+    query: MatRef<'_, T>,
+    keys: &Keys<'_, T>,
+    values: MatRef<'_, T>,
 ) {
     let (rows, v) = (lse.len(), p.value_width);
-    let group = item / p.heads;
+    let product = match keys {
+        Keys::Rows(_) => gemm_serial,
+        Keys::Panels(_) => gemm_small,
+    };
     let mut max = [T::NEG_INFINITY; QUERIES];
     let mut sum = [0.0_f64; QUERIES];
     let mut held = Accum::Replace;
-    with_scratch(rows * KEYS, |scores: &mut [T]| {
-        for block in p.key_blocks(item, i, rows) {
-            let scores = &mut scores[..rows * block.cols];
-            p.scores(scores, block, x, gemm_serial);
-            for (r, row) in scores.chunks_exact_mut(block.cols).enumerate() {
-                let fade = exponentials(row, &mut max[r], &mut sum[r]);
-                if held == Accum::Add && fade != T::ONE {
-                    out[r * v..][..v].iter_mut().for_each(|o| *o *= fade);
-                }
-                p.drop_row(row, block, r);
+    let scores = &mut scores[..rows * KEYS];
+    for block in p.key_blocks(item, i, rows) {
+        p.scores(scores, block, query, keys, product);
+        for (r, row) in scores.chunks_exact_mut(KEYS).enumerate() {
+            let row = &mut row[..block.cols];
+            let fade = exponentials(row, &mut max[r], &mut sum[r]);
+            if held == Accum::Add && fade != T::ONE {
+                out[r * v..][..v].iter_mut().for_each(|o| *o *= fade);
             }
-            let (weights, values) = (
-                matrix(scores, rows, block.cols),
-                x.value.rows(group, block.j, block.cols, v),
-            );
-            gemm_serial(MatMut::row_major(out, rows, v), held, weights, values);
-            held = Accum::Add;
+            p.drop_row(row, block, r);
         }
-    });
+        let weights = matrix(scores, rows, block.cols);
+        let values = values.some_rows(block.j, block.cols);
+        product(MatMut::row_major(out, rows, v), held, weights, values);
+        held = Accum::Add;
+    }
     for (r, (out, lse)) in out.chunks_exact_mut(v).zip(lse).enumerate() {
         if sum[r] == 0.0 {
             out.fill(T::ZERO);
@@ -328,15 +457,10 @@ fn exponentials<T: Float>(row: &mut [T], max: &mut T, sum: &mut f64) -> T {
                 *max
             };
             let fade = (old - shift).exp();
-            map_row_mut(
+            let own = map_sum(
                 row,
                 #[inline(always)]
-                |s| (s - shift).exp(),
-            );
-            let own = sum_by(
-                row,
-                #[inline(always)]
-                |e| e,
+                |s| (s - shift).exp_nonpositive(),
             );
             *sum = *sum * fade.to_f64() + own;
             fade
@@ -365,11 +489,6 @@ pub fn attention_backward<T: Float>(
     for dst in [&mut *query, &mut *key, &mut *value] {
         dst.fill(T::ZERO);
     }
-    let product: Product<T> = if p.groups < FEW_GROUPS {
-        gemm
-    } else {
-        gemm_serial
-    };
     let query = Rows {
         data: query,
         width: p.heads * p.queries * p.width,
@@ -382,42 +501,123 @@ pub fn attention_backward<T: Float>(
         data: value,
         width: p.keys * p.value_width,
     };
+    let (e, v, rows) = (p.width, p.value_width, p.block_rows());
+    let padded = p.keys.next_multiple_of(PANEL);
+    let dropped = if p.drop.is_some() { rows * KEYS } else { 0 };
+    let sizes = [
+        padded * e,
+        padded * v,
+        p.keys * e,
+        rows * e,
+        rows * v,
+        rows * KEYS,
+        rows * KEYS,
+        dropped,
+    ];
     for_each_split((query, key, value), 1, |group, (query, key, value)| {
-        let mut dst = Gradients {
-            group,
-            query: query.data,
-            key: key.data,
-            value: value.data,
-        };
-        for head in 0..p.heads {
-            for i in (0..p.queries).step_by(QUERIES) {
-                let rows = QUERIES.min(p.queries - i);
-                for block in p.key_blocks(group * p.heads + head, i, rows) {
-                    dst.add(block, x, given, p, product);
-                }
+        with_scratch(sizes.iter().sum(), |scratch: &mut [T]| {
+            let mut rest = scratch;
+            let [
+                panels,
+                value_panels,
+                keys,
+                query_rows,
+                grad_rows,
+                probs,
+                slopes,
+                kept,
+            ] = sizes.map(|size| {
+                let (part, after) = std::mem::take(&mut rest).split_at_mut(size);
+                rest = after;
+                part
+            });
+            transposed_panels(panels, x.key.rows(group, 0, p.keys, e));
+            transposed_panels(value_panels, x.value.rows(group, 0, p.keys, v));
+            copy_scaled(keys, &x.key, group, 0, e, T::from_f64(p.scale));
+            GroupBackward {
+                p,
+                product: if p.groups < FEW_GROUPS {
+                    gemm
+                } else {
+                    gemm_small
+                },
+                panels: Keys::Panels(panels),
+                value_panels: Keys::Panels(value_panels),
+                keys: MatRef::row_major(keys, p.keys, e),
+                gradients: [query.data, key.data, value.data],
+                query_rows,
+                grad_rows,
+                probs,
+                slopes,
+                kept,
             }
-        }
+            .run(group, x, given);
+        });
     });
 }
 
-/// The gradients of one group.
-struct Gradients<'a, T> {
-    group: usize,
-    query: &'a mut [T],
-    key: &'a mut [T],
-    value: &'a mut [T],
+/// The backward of one group: its operands as the products read them, where its gradients go, and work space for a block.
+struct GroupBackward<'a, T> {
+    p: &'a Attention<'a, T>,
+    product: Product<T>,
+    panels: Keys<'a, T>,
+    value_panels: Keys<'a, T>,
+    /// Scaled.
+    keys: MatRef<'a, T>,
+    /// Of queries, keys and values.
+    gradients: [&'a mut [T]; 3],
+    /// Scaled queries of a block.
+    query_rows: &'a mut [T],
+    grad_rows: &'a mut [T],
+    probs: &'a mut [T],
+    slopes: &'a mut [T],
+    /// The probabilities that were not dropped.
+    kept: &'a mut [T],
 }
 
-impl<T: Float> Gradients<'_, T> {
-    /// Adds what one block of scores gives.
-    fn add(
-        &mut self,
-        block: Block,
-        x: &Operands<'_, T>,
-        given: &Given<'_, T>,
-        p: &Attention<'_, T>,
-        product: Product<T>,
-    ) {
+impl<T: Float> GroupBackward<'_, T> {
+    fn run(&mut self, group: usize, x: &Operands<'_, T>, given: &Given<'_, T>) {
+        let (e, v) = (self.p.width, self.p.value_width);
+        for head in 0..self.p.heads {
+            let item = group * self.p.heads + head;
+            for i in (0..self.p.queries).step_by(self.p.block_rows()) {
+                let rows = self.p.block_rows().min(self.p.queries - i);
+                let scale = T::from_f64(self.p.scale);
+                copy_scaled(
+                    &mut self.query_rows[..rows * e],
+                    &x.query,
+                    item,
+                    i,
+                    e,
+                    scale,
+                );
+                copy_scaled(
+                    &mut self.grad_rows[..rows * v],
+                    &given.grad,
+                    item,
+                    i,
+                    v,
+                    T::ONE,
+                );
+                let lse = &given.lse[item * self.p.queries + i..][..rows];
+                let mut means = [T::ZERO; QUERIES];
+                for (r, mean) in means[..rows].iter_mut().enumerate() {
+                    let (out, grad) =
+                        (given.out.row(item, i + r, v), &self.grad_rows[r * v..][..v]);
+                    *mean = dispatch(
+                        #[inline(always)]
+                        || T::from_f64(dot(out, grad)),
+                    );
+                }
+                for block in self.p.key_blocks(item, i, rows) {
+                    self.add(block, lse, &means);
+                }
+            }
+        }
+    }
+
+    /// Adds what one block of scores gives; `means` are the products of the rows of the output with those of its gradient.
+    fn add(&mut self, block: Block, lse: &[f64], means: &[T]) {
         let Block {
             item,
             i,
@@ -425,67 +625,61 @@ impl<T: Float> Gradients<'_, T> {
             j,
             cols,
         } = block;
+        let (p, product) = (self.p, self.product);
         let (e, v) = (p.width, p.value_width);
-        let first = item * p.queries + i;
-        let grad = given.grad.rows(item, i, rows, v);
-        let key = x.key.rows(self.group, j, cols, e);
-        let value = x.value.rows(self.group, j, cols, v);
-        let query = x.query.rows(item, i, rows, e);
-        let size = rows * cols;
-        let dropped = if p.drop.is_some() { size } else { 0 };
-        with_scratch(2 * size + dropped, |scratch: &mut [T]| {
-            let (probs, rest) = scratch.split_at_mut(size);
-            let (slopes, kept) = rest.split_at_mut(size);
-            p.scores(probs, block, x, product);
-            for (r, row) in probs.chunks_exact_mut(cols).enumerate() {
-                probabilities(row, given.lse[first + r]);
-                if p.drop.is_some() {
-                    let kept = &mut kept[r * cols..][..cols];
-                    kept.copy_from_slice(row);
-                    p.drop_row(kept, block, r);
-                }
+        let query = MatRef::row_major(&*self.query_rows, rows, e);
+        let grad = MatRef::row_major(&*self.grad_rows, rows, v);
+        let probs = &mut self.probs[..rows * KEYS];
+        p.scores(probs, block, query, &self.panels, product);
+        for (r, row) in probs.chunks_exact_mut(KEYS).enumerate() {
+            let row = &mut row[..cols];
+            probabilities(row, lse[r]);
+            if p.drop.is_some() {
+                let kept = &mut self.kept[r * KEYS..][..cols];
+                kept.copy_from_slice(row);
+                p.drop_row(kept, block, r);
             }
-            let used = if p.drop.is_some() { &*kept } else { &*probs };
-            let into = MatMut::row_major(&mut self.value[j * v..][..cols * v], cols, v);
-            product(into, Accum::Add, matrix(used, rows, cols).transpose(), grad);
-            let into = MatMut::row_major(slopes, rows, cols);
-            product(into, Accum::Replace, grad, value.transpose());
-            for r in 0..rows {
-                let (row, probs) = (&mut slopes[r * cols..][..cols], &probs[r * cols..][..cols]);
-                p.drop_row(row, block, r);
-                if given.lse[first + r] == f64::NEG_INFINITY {
-                    row.fill(T::ZERO);
-                    continue;
-                }
-                let (out, grad) = (
-                    given.out.row(item, i + r, v),
-                    given.grad.row(item, i + r, v),
-                );
-                slope(row, probs, out, grad, p.scale);
+        }
+        let used = if p.drop.is_some() {
+            &*self.kept
+        } else {
+            &*probs
+        };
+        let [queries, keys, values] = &mut self.gradients;
+        let into = MatMut::row_major(&mut values[j * v..][..cols * v], cols, v);
+        product(into, Accum::Add, matrix(used, rows, cols).transpose(), grad);
+        products(
+            &mut *self.slopes,
+            [rows, j, cols],
+            grad,
+            &self.value_panels,
+            product,
+        );
+        for r in 0..rows {
+            let row = &mut self.slopes[r * KEYS..][..cols];
+            p.drop_row(row, block, r);
+            if lse[r] == f64::NEG_INFINITY {
+                row.fill(T::ZERO);
+            } else {
+                slope(row, &probs[r * KEYS..][..cols], means[r]);
             }
-            let start = (item % p.heads * p.queries + i) * e;
-            let into = MatMut::row_major(&mut self.query[start..][..rows * e], rows, e);
-            product(into, Accum::Add, matrix(slopes, rows, cols), key);
-            let into = MatMut::row_major(&mut self.key[j * e..][..cols * e], cols, e);
-            product(
-                into,
-                Accum::Add,
-                matrix(slopes, rows, cols).transpose(),
-                query,
-            );
-        });
+        }
+        let slopes = matrix(&*self.slopes, rows, cols);
+        let start = (item % p.heads * p.queries + i) * e;
+        let into = MatMut::row_major(&mut queries[start..][..rows * e], rows, e);
+        product(into, Accum::Add, slopes, self.keys.some_rows(j, cols));
+        let into = MatMut::row_major(&mut keys[j * e..][..cols * e], cols, e);
+        product(into, Accum::Add, slopes.transpose(), query);
     }
 }
 
-/// From the gradient of a row of probabilities that of its scores: `row = probs · (row - out · grad) · scale`.
-fn slope<T: Float>(row: &mut [T], probs: &[T], out: &[T], grad: &[T], scale: f64) {
-    let scale = T::from_f64(scale);
+/// From the gradient of a row of probabilities that of its scores: `row = probs · (row - mean)`.
+fn slope<T: Float>(row: &mut [T], probs: &[T], mean: T) {
     dispatch(
         #[inline(always)]
         || {
-            let mean = T::from_f64(dot(out, grad));
             for (slope, &prob) in row.iter_mut().zip(probs) {
-                *slope = prob * (*slope - mean) * scale;
+                *slope = prob * (*slope - mean);
             }
         },
     );
@@ -506,7 +700,7 @@ fn probabilities<T: Float>(row: &mut [T], lse: f64) {
             map_row_mut(
                 row,
                 #[inline(always)]
-                |s| ((s - high) - low).exp(),
+                |s| ((s - high) - low).exp_nonpositive(),
             );
         },
     );

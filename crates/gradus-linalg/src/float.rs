@@ -64,6 +64,8 @@ pub trait Float:
     fn sqrt(self) -> Self;
     /// e^x
     fn exp(self) -> Self;
+    /// e^x for `x` up to about 0, as softmax has it; 0 where e^x would be below the normal numbers.
+    fn exp_nonpositive(self) -> Self;
     /// e^x - 1 without loss near 0.
     fn exp_m1(self) -> Self;
     /// Natural logarithm: -∞ at 0, NaN below.
@@ -179,6 +181,10 @@ impl Float for f32 {
         math::exp(self)
     }
     #[inline(always)]
+    fn exp_nonpositive(self) -> Self {
+        math::exp_nonpositive(self)
+    }
+    #[inline(always)]
     fn exp_m1(self) -> Self {
         math::exp_m1(self)
     }
@@ -279,6 +285,10 @@ impl Float for f64 {
     }
     #[inline(always)]
     fn exp(self) -> Self {
+        libm::exp(self)
+    }
+    #[inline(always)]
+    fn exp_nonpositive(self) -> Self {
         libm::exp(self)
     }
     #[inline(always)]

@@ -1,17 +1,21 @@
 //! Matrix products `dst (+)= a · b` for any strides: the one file that names faer.
 //!
-//! A big product is cut into tiles of the destination by its shape alone and each tile is one single-threaded call, so the bits do not
-//! depend on the number of threads. Products whose left operand lies column by column, those of a weight's gradient, have kernels of their
-//! own in `blocked`: faer reads such operands at two thirds of the speed. Dims: M rows, N columns, K inner, B batch.
+//! A product is cut into tiles of the destination by its shape alone and each tile is one single-threaded call, so the bits do not depend
+//! on the number of threads. There are three ways: faer, which is the fastest for what the second cache holds; `blocked`, which packs both
+//! operands, for larger ones and those that lie across; `strip`, which packs none, for the blocks of attention. Dims: M rows, N columns, K
+//! inner, B batch.
 
 mod batched;
 mod blocked;
 mod mat;
 mod matvec;
 mod pack;
+mod strip;
 
 pub use self::batched::gemm_batched;
 pub use self::mat::{Accum, MatMut, MatRef};
+pub(crate) use self::pack::{PANEL, transposed_panels};
+pub(crate) use self::strip::gemm_small;
 
 use gradus_tensor::DType;
 

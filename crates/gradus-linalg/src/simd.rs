@@ -51,6 +51,17 @@ pub fn name() -> &'static str {
     }
 }
 
+/// Asks for the cache line of a place that will be used soon. Any address may be given: nothing is read.
+#[inline(always)]
+pub(crate) fn prefetch<T>(place: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch has no effect but on the caches, whatever the address.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(place.cast::<i8>());
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -101,6 +101,34 @@ pub(crate) fn map_row_mut<T: Float>(row: &mut [T], f: impl Fn(T) -> T) {
     }
 }
 
+/// `row = f(row)` and `Σ f(row)`: four neighbouring registers are added as they are, their sum in f64; call inside `dispatch`.
+#[inline(always)]
+pub(crate) fn map_sum<T: Float>(row: &mut [T], f: impl Fn(T) -> T) -> f64 {
+    let mut lanes = [0.0_f64; LANES];
+    let mut chunks = row.chunks_exact_mut(PART);
+    for chunk in &mut chunks {
+        chunk.iter_mut().for_each(
+            #[inline(always)]
+            |x| *x = f(*x),
+        );
+        for j in 0..LANES {
+            let pairs = (
+                chunk[j] + chunk[j + LANES],
+                chunk[j + 2 * LANES] + chunk[j + 3 * LANES],
+            );
+            lanes[j] += (pairs.0 + pairs.1).to_f64();
+        }
+    }
+    let rest = chunks.into_remainder();
+    map_row_mut(rest, f);
+    for part in rest.chunks(LANES) {
+        for (lane, x) in lanes.iter_mut().zip(part) {
+            *lane += x.to_f64();
+        }
+    }
+    tree(&mut lanes)
+}
+
 /// `Σ x·y`, products and sum in f64, 16 lanes and a tree; call inside `dispatch`.
 #[inline(always)]
 pub(crate) fn dot<T: Float>(xs: &[T], ys: &[T]) -> f64 {

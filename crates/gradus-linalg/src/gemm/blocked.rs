@@ -14,6 +14,7 @@ use super::{Accum, Bias, Product};
 use crate::float::Float;
 use crate::lanes::{Lanes, lanes};
 use crate::scratch::with_scratch;
+use crate::simd::prefetch;
 use crate::threads::{current_threads, for_each_block, for_each_chunk_mut};
 
 /// Terms of one chain at most. Longer ones load and store the destination less often, and a panel of this depth still stays in the second
@@ -352,7 +353,8 @@ impl<T: Lanes> Tile<'_, T> {
         let first = self.part.task.terms[0] + self.part.from == 0;
         let place = dst.at(i, j);
         for r in 0..R {
-            fetch_row(place.at(r, 0).ptr);
+            prefetch(place.at(r, 0).ptr);
+            prefetch(place.at(r, lanes::<S, T>()).ptr);
         }
         let sums = self.sums::<S, R>(simd);
         if self.width < 2 * lanes::<S, T>() {
@@ -451,19 +453,6 @@ impl<T: Lanes> Tile<'_, T> {
             }
         }
         sums
-    }
-}
-
-/// Asks for a row of a tile of the destination, which is used when the tile's sums are done.
-#[inline(always)]
-fn fetch_row<T>(row: *const T) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: a prefetch reads nothing and may be given any address.
-    unsafe {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        let row = row.cast::<i8>();
-        _mm_prefetch::<_MM_HINT_T0>(row);
-        _mm_prefetch::<_MM_HINT_T0>(row.wrapping_add(64));
     }
 }
 

@@ -134,6 +134,23 @@ impl<'a, T> MatRef<'a, T> {
         }
     }
 
+    /// Rows `first..first + rows`.
+    ///
+    /// # Panics
+    /// If there are not so many: a bug of the caller.
+    #[track_caller]
+    pub(crate) fn some_rows(self, first: usize, rows: usize) -> Self {
+        assert!(first + rows <= self.rows, "matrix operand has too few rows");
+        let offset = self
+            .offset
+            .wrapping_add_signed(self.row_stride.wrapping_mul(first as isize));
+        Self {
+            rows,
+            offset,
+            ..self
+        }
+    }
+
     /// Number of rows.
     pub fn rows(&self) -> usize {
         self.rows

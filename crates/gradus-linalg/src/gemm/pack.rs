@@ -4,10 +4,72 @@
 //! a right one; where the terms of a line are contiguous the copy is a transposition, done in registers where there are wide ones.
 
 use gradus_tensor::DType;
-use pulp::Simd;
+use pulp::{Simd, WithSimd};
 
+use super::MatRef;
 use super::mat::Raw;
+use crate::float::Float;
 use crate::lanes::Lanes;
+
+/// Columns of a panel of [`transposed_panels`].
+pub(crate) const PANEL: usize = 64;
+
+/// `dst[panel][p][c] = x(panel · PANEL + c, p)`: the transpose in panels of [`PANEL`] columns, the last filled up with zeros.
+///
+/// # Panics
+/// If `dst` has not one element for each place of the panels: a bug of the caller.
+pub(crate) fn transposed_panels<T: Float>(dst: &mut [T], x: MatRef<'_, T>) {
+    let (lines, rows, terms) = (x.raw(), x.rows(), x.cols());
+    assert_eq!(
+        dst.len(),
+        rows.next_multiple_of(PANEL) * terms,
+        "transposed_panels: length of dst"
+    );
+    if terms == 0 {
+        return;
+    }
+    for (panel, dst) in dst.chunks_exact_mut(PANEL * terms).enumerate() {
+        let first = panel * PANEL;
+        let (lines, count) = (lines.at(first, 0), PANEL.min(rows - first));
+        match T::DTYPE {
+            DType::F32 => Panel::<f32>::run(dst, lines, count),
+            _ => Panel::<f64>::run(dst, lines, count),
+        }
+    }
+}
+
+/// One panel.
+struct Panel<'a, T> {
+    dst: &'a mut [T],
+    lines: Raw<T>,
+    count: usize,
+}
+
+impl<T: Lanes> Panel<'_, T> {
+    /// Called with the `U` that `T` is.
+    fn run<U: Float>(dst: &mut [U], lines: Raw<U>, count: usize) {
+        assert_eq!(T::DTYPE, U::DTYPE);
+        let lines = Raw {
+            ptr: lines.ptr.cast::<T>(),
+            rs: lines.rs,
+            cs: lines.cs,
+        };
+        // SAFETY: T and U are the same type.
+        let dst =
+            unsafe { std::slice::from_raw_parts_mut(dst.as_mut_ptr().cast::<T>(), dst.len()) };
+        pulp::Arch::new().dispatch(Panel { dst, lines, count });
+    }
+}
+
+impl<T: Lanes> WithSimd for Panel<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        // SAFETY: `lines` are `count` rows of a MatRef, whose bounds are proven, with as many terms; pulp chose S for this machine.
+        unsafe { interleave::<S, T, PANEL>(self.dst, self.lines, self.count) }
+    }
+}
 
 /// `dst[p · W + i] = lines(i, p)` for `i < count ≤ W` and each term `p` of `dst`; 0 for the other `i`.
 ///

@@ -104,10 +104,98 @@ fn check<T: Float>(rng: &mut Rng, [m, n, k]: [usize; 3]) {
 fn blocks_match_the_naive_product_across_all_their_borders() {
     let mut rng = Rng::new(8, 1, 0);
     // more rows than a task, more terms than a chain, ragged panels and tiles; random strides reach the blocks half of the time
-    for dims in [[127, 33, 513], [24, 12, 257], [121, 65, 256], [250, 17, 40]] {
+    for dims in [
+        [127, 33, 1537],
+        [24, 12, 769],
+        [121, 65, 256],
+        [250, 17, 40],
+    ] {
         for _ in 0..4 {
             check::<f32>(&mut rng, dims);
             check::<f64>(&mut rng, dims);
+        }
+    }
+}
+
+/// Element `(i, j)` of a product of row-major operands, in f64.
+fn naive(a: MatRef<'_, f32>, b: MatRef<'_, f32>, i: usize, j: usize) -> f64 {
+    let (a, b) = (a.raw(), b.raw());
+    // SAFETY: the callers ask for elements of their operands only.
+    let term = |p: usize| unsafe { f64::from(*a.at(i, p).ptr) * f64::from(*b.at(p, j).ptr) };
+    (0..DEPTH).map(term).sum()
+}
+
+/// Terms of the products of the two tests below.
+const DEPTH: usize = 70;
+
+/// A row-major matrix, its transpose's transpose, and a stepped one, all of `(rows, cols)`.
+fn layouts(data: &[f32], rows: usize, cols: usize) -> [MatRef<'_, f32>; 3] {
+    let stepped = [2 * cols as isize + 3, 2];
+    [
+        MatRef::row_major(data, rows, cols),
+        MatRef::row_major(data, cols, rows).transpose(),
+        MatRef::new(data, 1, [rows, cols], stepped),
+    ]
+}
+
+#[test]
+fn blocks_and_strips_read_operands_of_any_layout() {
+    let mut rng = Rng::new(10, 1, 0);
+    let (m, k) = (53, DEPTH);
+    for n in [16, 48, 112, 130] {
+        let mut random = |rows: usize, cols: usize| -> Vec<f32> {
+            let reach = rows * (2 * cols + 3) + 2;
+            (0..reach).map(|_| rng.range(-1.0, 1.0) as f32).collect()
+        };
+        let (left, right) = (random(m, k), random(k, n));
+        for a in layouts(&left, m, k) {
+            for b in layouts(&right, k, n) {
+                for accum in [Accum::Replace, Accum::Add] {
+                    let mut in_blocks = vec![0.5_f32; m * n];
+                    let mut in_strips = in_blocks.clone();
+                    let base = if accum == Accum::Add { 0.5 } else { 0.0 };
+                    let mut dst = MatMut::row_major(&mut in_blocks, m, n);
+                    let product = Product::new(&mut dst, accum, a, b);
+                    // SAFETY: the constructors proved the bounds of all operands, and dst is an allocation of its own.
+                    unsafe { product.blocked(false) };
+                    gemm_small(MatMut::row_major(&mut in_strips, m, n), accum, a, b);
+                    for (at, (&x, &y)) in in_blocks.iter().zip(&in_strips).enumerate() {
+                        let expected = base + naive(a, b, at / n, at % n);
+                        for got in [x, y] {
+                            let error = (f64::from(got) - expected).abs();
+                            assert!(
+                                error < 1e-5,
+                                "{accum:?} n {n} at {at}: {got}, not {expected}"
+                            );
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn panels_are_the_transpose_filled_up_with_zeros() {
+    let mut rng = Rng::new(11, 1, 0);
+    for (rows, cols) in [(1, 1), (16, 16), (64, 5), (77, 33), (130, 48)] {
+        let data: Vec<f32> = (0..rows * (2 * cols + 3) + 2)
+            .map(|_| rng.range(-1.0, 1.0) as f32)
+            .collect();
+        for x in layouts(&data, rows, cols) {
+            let mut dst = vec![f32::NAN; rows.next_multiple_of(PANEL) * cols];
+            transposed_panels(&mut dst, x);
+            for (at, &got) in dst.iter().enumerate() {
+                let (panel, rest) = (at / (PANEL * cols), at % (PANEL * cols));
+                let (row, col) = (panel * PANEL + rest % PANEL, rest / PANEL);
+                // SAFETY: an element of x.
+                let expected = if row < rows {
+                    unsafe { *x.raw().at(row, col).ptr }
+                } else {
+                    0.0
+                };
+                assert_eq!(got, expected, "({rows}, {cols}) at ({row}, {col})");
+            }
         }
     }
 }
