@@ -28,7 +28,8 @@ const ROWS_AHEAD: isize = 8;
 const FEW_GROUPS: usize = 8;
 /// With fewer items than this the queries of an item are several tasks of a forward (not tuned).
 const FEW_ITEMS: usize = 8;
-/// Fewer queries than this read the keys where they lie: packing them would cost more than it saves (not tuned).
+/// Fewer queries than this read the keys where they lie: packing would cost more than it saves (from the measured 0.12 ns that packing an
+/// element takes and the 0.02 ns of a product with it, Zen 4: one packing is six queries' work; the limit itself was not varied).
 const MIN_PACKED_QUERIES: usize = 8;
 
 /// Which keys a query may see: an element for each score, any strides; `offsets[item]` is where the item's `(L, S)` starts.
