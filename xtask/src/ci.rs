@@ -1,10 +1,10 @@
 //! `cargo xtask ci`: all checks, cheapest first, stopping at the first one that fails. `.ci/run` starts it.
 //!
-//! The last two steps are the README's main command on a fresh folder, checked by its JSON and by the files it leaves, and the
-//! promise that threads and workers do not change the weights.
+//! The last steps are the README's main command on a fresh folder, checked by its JSON and by the files it leaves, the promise
+//! that threads and workers do not change the weights, and the promise that a kill loses nothing but time.
 
 use crate::project::{self, Project, run_for_stdout};
-use crate::{layers, test, tidy};
+use crate::{crash, layers, repeat, test, tidy};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 use std::path::Path;
@@ -18,7 +18,7 @@ const ACCURACY_FLOOR: f64 = 0.80;
 /// One step: its name, and its work, which returns what to repeat at the end.
 type Step = (&'static str, fn(&Project) -> Result<Vec<String>>);
 
-const STEPS: [Step; 11] = [
+const STEPS: [Step; 13] = [
     ("format", |p| {
         quiet(project::run(
             p.cargo().args(["fmt", "--all", "--", "--check"]),
@@ -63,6 +63,8 @@ const STEPS: [Step; 11] = [
     ("gradcheck", gradcheck),
     ("main command", main_command),
     ("equal weights", equal_weights),
+    ("repeat", repeat::ci),
+    ("crash", crash::ci),
 ];
 
 /// The README's check of all gradients, on fewer cases than `gradus gradcheck` draws by itself.

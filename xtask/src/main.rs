@@ -7,6 +7,7 @@
 
 mod bench;
 mod ci;
+mod crash;
 mod fixtures;
 mod fuzz;
 mod interop;
@@ -14,6 +15,8 @@ mod layers;
 mod mutants;
 mod project;
 mod python;
+mod repeat;
+mod runs;
 mod test;
 mod tidy;
 mod ulp;
@@ -44,6 +47,10 @@ enum Verb {
     Tidy,
     /// Checks the edges between crates against docs/layers.toml
     Layers,
+    /// Trains on many numbers of threads and workers: weights, logs and evaluation must not depend on them
+    Repeat(repeat::Args),
+    /// Kills runs at random moments and resumes them: they must end as if nobody had
+    Crash(crash::Args),
     /// Compares with Python's safetensors, PyTorch and TensorBoard in a virtual environment
     Interop(interop::Args),
     /// Writes the committed golden files anew from the generators beside them
@@ -64,6 +71,8 @@ fn main() -> ExitCode {
         Verb::Test(args) => test::run(&project, &args),
         Verb::Tidy => tidy::run(&project),
         Verb::Layers => layers::run(&project),
+        Verb::Repeat(args) => repeat::run(&project, &args),
+        Verb::Crash(args) => crash::run(&project, &args),
         Verb::Interop(args) => interop::run(&project, &args),
         Verb::Fixtures(args) => fixtures::run(&project, &args),
         Verb::Mutants(args) => mutants::run(&project, &args),

@@ -56,13 +56,18 @@ impl Manifest {
         files.sort_by(|a, b| a.name.cmp(&b.name));
         let mut manifest = Self {
             format_version: CHECKPOINT_VERSION,
-            program: format!("gradus {}", env!("CARGO_PKG_VERSION")),
+            program: Self::this_program(),
             step,
             files,
             sha256: String::new(),
         };
         manifest.sha256 = hex(&Sha256::digest(manifest.text()));
         manifest
+    }
+
+    /// What [`Manifest::program`] is in the manifests that this program writes.
+    pub fn this_program() -> String {
+        format!("gradus {}", env!("CARGO_PKG_VERSION"))
     }
 
     /// The file of that name.

@@ -10,6 +10,7 @@ use crate::{CheckpointError, CheckpointStore, FileSystem, RealFileSystem, Result
 /// ```text
 /// config.toml          the resolved configuration
 /// metrics.jsonl        one line a logged step, and one an evaluation
+/// samples.jsonl        the samples of each step, with `log_samples`
 /// checkpoints/step-N/  each committed atomically
 /// model.safetensors    the final weights
 /// labels.txt           one class a line
@@ -52,6 +53,11 @@ impl RunDir {
     /// The log of metrics, one JSON object a line.
     pub fn metrics(&self) -> PathBuf {
         self.path.join("metrics.jsonl")
+    }
+
+    /// The log of samples, one JSON object a line.
+    pub fn samples(&self) -> PathBuf {
+        self.path.join("samples.jsonl")
     }
 
     /// The final weights.

@@ -113,7 +113,7 @@ impl CheckpointStore {
         Ok(checkpoint)
     }
 
-    /// Commits what training needs: the model, the optimizer's slots, and all else as JSON.
+    /// Commits what training needs: the model, the optimizer's slots, all else as JSON, and `more` files.
     ///
     /// # Errors
     /// As [`CheckpointStore::save`].
@@ -123,13 +123,15 @@ impl CheckpointStore {
         model: &StateDict,
         optimizer: &StateDict,
         state: &Value,
+        more: &[(&str, Content<'_>)],
     ) -> Result<Checkpoint> {
         let metadata = with_format(&Metadata::new());
-        let files = [
+        let mut files = vec![
             (MODEL, Content::Tensors(model, &metadata)),
             (OPTIMIZER, Content::Tensors(optimizer, &metadata)),
             (STATE, Content::Json(state)),
         ];
+        files.extend(more);
         self.save(step, &files)
     }
 

@@ -159,12 +159,22 @@ pub(crate) struct TrainArgs {
     /// Continue the run in --out from its newest whole checkpoint; with nothing there, start
     #[arg(long, help_heading = "Run")]
     pub(crate) resume: bool,
+    /// Like --resume, but go on even if the configuration or the data are others
+    #[arg(long, help_heading = "Run")]
+    pub(crate) resume_anyway: bool,
     /// Print the result as one JSON object
     #[arg(long, help_heading = "Output")]
     pub(crate) json: bool,
     /// Print nothing on stderr but errors
     #[arg(long, short, help_heading = "Output")]
     pub(crate) quiet: bool,
+}
+
+impl TrainArgs {
+    /// Whether a run that is there is to be continued.
+    pub(crate) fn resumes(&self) -> bool {
+        self.resume || self.resume_anyway
+    }
 }
 
 // Each flag of the four structs below is a key of the configuration, and says its default: a test compares them.
@@ -198,7 +208,7 @@ pub(crate) struct DataFlags {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Model")]
 pub(crate) struct ModelFlags {
-    /// mlp, tutorial-cnn, resnet18, resnet34, resnet50, vit-tiny; for text gpt2, llama, qwen2, mistral, bert, roberta, distilbert [default: tutorial-cnn]
+    /// mlp, tutorial-cnn, tutorial-cnn-dropout, lstm, resnet18, resnet34, resnet50, vit-tiny; for text gpt2, llama, qwen2, mistral, bert, roberta, distilbert [default: tutorial-cnn]
     #[arg(long, value_name = "NAME")]
     pub(crate) model: Option<String>,
     /// Hugging Face folder, or a run, to train on
@@ -434,7 +444,14 @@ mod tests {
         let cli = Cli::command();
         let train = cli.find_subcommand("train").unwrap();
         let own = [
-            "config", "set", "resume", "json", "quiet", "help", "version",
+            "config",
+            "set",
+            "resume",
+            "resume_anyway",
+            "json",
+            "quiet",
+            "help",
+            "version",
         ];
         for arg in train
             .get_arguments()

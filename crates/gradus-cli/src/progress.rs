@@ -168,7 +168,7 @@ impl Observer for Progress {
         ));
     }
 
-    fn saved(&mut self, step: u64) {
+    fn saved(&mut self, step: u64, _took: Duration) {
         if matches!(self.view, View::Lines) {
             output::note(format_args!("checkpoint of step {step} saved"));
         }

@@ -7,7 +7,8 @@ use gradus_nn::{Error, Module, Scope};
 
 use crate::{Architecture, ConfigFault};
 use crate::{
-    Mlp, MlpConfig, ResNet, ResNetConfig, Stem, TutorialCnn, TutorialCnnConfig, Vit, VitConfig,
+    LstmClassifier, LstmClassifierConfig, Mlp, MlpConfig, ResNet, ResNetConfig, Stem, TutorialCnn,
+    TutorialCnnConfig, Vit, VitConfig,
 };
 
 /// What an image classifier is built for.
@@ -39,6 +40,14 @@ pub const MODELS: &[ModelInfo] = &[
     ModelInfo {
         name: "tutorial-cnn",
         about: "two convolutions and three linear layers, for 32×32 images",
+    },
+    ModelInfo {
+        name: "tutorial-cnn-dropout",
+        about: "tutorial-cnn with half of the features dropped before its last two layers",
+    },
+    ModelInfo {
+        name: "lstm",
+        about: "two LSTM layers of 128 units over the rows of an image, for images of any size",
     },
     ModelInfo {
         name: "resnet18",
@@ -228,7 +237,8 @@ pub fn build(name: &str, scope: &Scope, input: &ImageInput) -> Result<Box<dyn Mo
                 },
             )?))
         }
-        "tutorial-cnn" => {
+        "lstm" => lstm(scope, input),
+        "tutorial-cnn" | "tutorial-cnn-dropout" => {
             if size != [32, 32] || channels == 0 {
                 return Err(ModelError::Input {
                     name: "tutorial-cnn",
@@ -238,7 +248,11 @@ pub fn build(name: &str, scope: &Scope, input: &ImageInput) -> Result<Box<dyn Mo
             }
             Ok(Box::new(TutorialCnn::new(
                 scope,
-                &TutorialCnnConfig { channels, classes },
+                &TutorialCnnConfig {
+                    channels,
+                    classes,
+                    dropout: if name == "tutorial-cnn" { 0.0 } else { 0.5 },
+                },
             )?))
         }
         "resnet18" => resnet("resnet18", ResNetConfig::resnet18),
@@ -249,6 +263,29 @@ pub fn build(name: &str, scope: &Scope, input: &ImageInput) -> Result<Box<dyn Mo
             name: name.to_owned(),
         }),
     }
+}
+
+/// The LSTM, with a row of all channels as a step.
+fn lstm(scope: &Scope, input: &ImageInput) -> ModelResult<Box<dyn Module>> {
+    let ImageInput {
+        channels,
+        size: [height, width],
+        classes,
+    } = *input;
+    let features = channels.saturating_mul(width);
+    if height == 0 || features == 0 {
+        return Err(ModelError::Input {
+            name: "lstm",
+            input: *input,
+            takes: "images of at least one pixel",
+        });
+    }
+    let config = LstmClassifierConfig {
+        features,
+        classes,
+        ..LstmClassifierConfig::default()
+    };
+    Ok(Box::new(LstmClassifier::new(scope, &config)?))
 }
 
 /// ViT-Tiny with patches that suit the images; pixels right and below of the last whole patch are not seen.

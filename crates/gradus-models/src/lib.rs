@@ -26,6 +26,7 @@ mod generate;
 mod gpt2;
 mod kv_cache;
 mod llama;
+mod lstm;
 mod mlp;
 mod pretrained;
 mod resnet;
@@ -44,6 +45,7 @@ pub use generate::{Finish, GenerateConfig, Generated, generate};
 pub use gpt2::Gpt2;
 pub use kv_cache::KvCache;
 pub use llama::Llama;
+pub use lstm::{LstmClassifier, LstmClassifierConfig};
 pub use mlp::{Mlp, MlpConfig};
 pub use pretrained::{
     Architecture, CausalLm, ConfigFault, FolderConfig, Head, Loaded, MAX_FRESH_PARAMETERS,

@@ -1,16 +1,20 @@
 //! The tutorial's convolutional network: the LeNet of PyTorch's CIFAR-10 tutorial.
 
-use gradus_nn::{Conv2d, Conv2dLayerConfig, Ctx, Linear, MaxPool2d, Module, Result, Scope, Var};
+use gradus_nn::{
+    Conv2d, Conv2dLayerConfig, Ctx, Dropout, Linear, MaxPool2d, Module, Result, Scope, Var,
+};
 
 use crate::resnet::max_pool;
 
 /// The options of [`TutorialCnn`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TutorialCnnConfig {
     /// Channels of the images. Default: 3.
     pub channels: usize,
     /// Classes. Default: 10.
     pub classes: usize,
+    /// Dropout before the last two linear layers. Default: 0.
+    pub dropout: f64,
 }
 
 impl Default for TutorialCnnConfig {
@@ -18,6 +22,7 @@ impl Default for TutorialCnnConfig {
         Self {
             channels: 3,
             classes: 10,
+            dropout: 0.0,
         }
     }
 }
@@ -30,6 +35,7 @@ pub struct TutorialCnn {
     conv1: Conv2d,
     conv2: Conv2d,
     pool: MaxPool2d,
+    dropout: [Dropout; 2],
     fc1: Linear,
     fc2: Linear,
     fc3: Linear,
@@ -46,6 +52,8 @@ impl TutorialCnn {
             conv1: Conv2d::new(&scope.at("conv1"), config.channels, 6, [5, 5], &plain)?,
             conv2: Conv2d::new(&scope.at("conv2"), 6, 16, [5, 5], &plain)?,
             pool: max_pool(2, 2, 0),
+            dropout: ["dropout1", "dropout2"]
+                .map(|name| Dropout::new(&scope.at(name), config.dropout)),
             fc1: Linear::new(&scope.at("fc1"), 16 * 5 * 5, 120)?,
             fc2: Linear::new(&scope.at("fc2"), 120, 84)?,
             fc3: Linear::new(&scope.at("fc3"), 84, config.classes)?,
@@ -60,7 +68,9 @@ impl Module for TutorialCnn {
         let x = self.conv2.forward(&x, ctx)?.relu()?; // (N, 16, 10, 10)
         let x = self.pool.forward(&x, ctx)?.flatten(1, -1)?; // (N, 400)
         let x = self.fc1.forward(&x, ctx)?.relu()?;
+        let x = self.dropout[0].forward(&x, ctx)?;
         let x = self.fc2.forward(&x, ctx)?.relu()?;
+        let x = self.dropout[1].forward(&x, ctx)?;
         self.fc3.forward(&x, ctx)
     }
 }

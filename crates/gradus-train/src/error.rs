@@ -74,9 +74,9 @@ pub enum TrainError {
         /// Weights given.
         got: usize,
     },
-    /// The run in the directory was started with another configuration.
-    #[error("{}: the run there was started with another configuration:\n{differences}\nchange these back, or choose another directory", path.display())]
-    ConfigChanged {
+    /// The run in the directory was started with another configuration or other data.
+    #[error("{}: the run there was started with another configuration or other data:\n{differences}\nchange these back, choose another directory, or go on all the same with --resume-anyway", path.display())]
+    RunChanged {
         /// The run directory.
         path: PathBuf,
         /// One line a difference.

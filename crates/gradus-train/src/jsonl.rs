@@ -230,6 +230,7 @@ pub struct JsonlWriter {
     file: BufWriter<File>,
     policy: Flush,
     flushed: Instant,
+    bytes: u64,
 }
 
 impl JsonlWriter {
@@ -240,7 +241,7 @@ impl JsonlWriter {
     pub fn create(path: impl AsRef<Path>, policy: Flush) -> Result<Self> {
         let path = path.as_ref();
         let file = File::create(path).map_err(io_error("create", path))?;
-        Ok(Self::over(path, file, policy))
+        Ok(Self::over(path, file, policy, 0))
     }
 
     /// Opens a file to append to, creating it if need be. A cut last line is removed first.
@@ -261,16 +262,27 @@ impl JsonlWriter {
             .map_err(io_error("truncate", path))?;
         file.seek(SeekFrom::End(0))
             .map_err(io_error("seek in", path))?;
-        Ok(Self::over(path, file, policy))
+        Ok(Self::over(path, file, policy, log.whole_bytes))
     }
 
-    fn over(path: &Path, file: File, policy: Flush) -> Self {
+    fn over(path: &Path, file: File, policy: Flush, bytes: u64) -> Self {
         Self {
             path: path.to_path_buf(),
             file: BufWriter::new(file),
             policy,
             flushed: Instant::now(),
+            bytes,
         }
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Bytes of all lines written so far, those of an earlier process among them.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// Appends one line.
@@ -285,6 +297,7 @@ impl JsonlWriter {
         self.file
             .write_all(&line)
             .map_err(io_error("write", &self.path))?;
+        self.bytes += line.len() as u64;
         let due = match self.policy {
             Flush::EveryLine => true,
             Flush::Every(interval) => self.flushed.elapsed() >= interval,
@@ -299,6 +312,16 @@ impl JsonlWriter {
     pub fn flush(&mut self) -> Result<()> {
         self.flushed = Instant::now();
         self.file.flush().map_err(io_error("write", &self.path))
+    }
+
+    /// Flushes, and hands out the open file: another thread can wait on it until the lines are on the disk.
+    ///
+    /// # Errors
+    /// [`JsonlError::Io`].
+    pub fn flushed_file(&mut self) -> Result<File> {
+        self.flush()?;
+        let file = self.file.get_ref().try_clone();
+        file.map_err(io_error("open again", &self.path))
     }
 
     /// Flushes, and waits until the lines are on the disk. Call it before a checkpoint is committed.
@@ -468,6 +491,34 @@ pub fn truncate_after(path: impl AsRef<Path>, step: u64) -> Result<usize> {
         .map_err(io_error("write", &partial))?;
     std::fs::rename(&partial, path).map_err(io_error("replace", path))?;
     Ok(gone)
+}
+
+/// Cuts the file to its first `bytes` bytes, as many as it had when a checkpoint of `step` was taken: exact also where a step has several
+/// records, and whatever a power cut left behind them. A file that has fewer bytes, or no line end there, is another one and is cut by
+/// [`truncate_after`]. A file that does not exist stays so.
+///
+/// # Errors
+/// Those of [`truncate_after`].
+pub fn truncate_to(path: impl AsRef<Path>, bytes: u64, step: u64) -> Result<()> {
+    let path = path.as_ref();
+    let mut file = match OpenOptions::new().read(true).write(true).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        file => file.map_err(io_error("open", path))?,
+    };
+    if ends_line(&mut file, bytes).map_err(io_error("read", path))? {
+        return file.set_len(bytes).map_err(io_error("truncate", path));
+    }
+    truncate_after(path, step).map(|_| ())
+}
+
+/// Whether a line ends with byte number `bytes` of the file.
+fn ends_line(file: &mut File, bytes: u64) -> io::Result<bool> {
+    if bytes == 0 {
+        return Ok(true);
+    }
+    let mut last = [0];
+    file.seek(SeekFrom::Start(bytes - 1))?;
+    Ok(file.read(&mut last)? == 1 && last[0] == b'\n')
 }
 
 #[cfg(test)]

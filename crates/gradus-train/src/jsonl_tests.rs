@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::{Flush, JsonlError, JsonlWriter, MAX_LINE_BYTES, Record, read, truncate_after};
+use super::{
+    Flush, JsonlError, JsonlWriter, MAX_LINE_BYTES, Record, read, truncate_after, truncate_to,
+};
 
 fn dir() -> (TempDir, PathBuf) {
     let dir = tempfile::tempdir().expect("temp dir");
@@ -223,4 +225,36 @@ fn names_the_file_that_fails() {
     let error = JsonlWriter::create(dir.path().join("no/such/dir.jsonl"), Flush::EveryLine)
         .expect_err("no directory");
     assert!(error.to_string().contains("dir.jsonl"), "{error}");
+}
+
+#[test]
+fn cutting_to_a_length_is_exact_and_reads_nothing_behind_it() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("metrics.jsonl");
+    truncate_to(&path, 100, 3).expect("no file is fine");
+    assert!(!path.exists());
+    let mut writer = JsonlWriter::create(&path, Flush::EveryLine).expect("creates");
+    writer.write(&Record::new("train", 3, 0)).expect("writes");
+    let kept = writer.bytes();
+    // A second record of the same step, and what a power cut can leave.
+    writer.write(&Record::new("eval", 3, 0)).expect("writes");
+    drop(writer);
+    let mut bytes = std::fs::read(&path).expect("reads");
+    let whole = bytes.clone();
+    bytes.extend([0; 40]);
+    bytes.push(b'\n');
+    std::fs::write(&path, &bytes).expect("writes");
+    truncate_to(&path, kept, 3).expect("cuts");
+    let mut writer = JsonlWriter::append(&path, Flush::EveryLine).expect("opens");
+    assert_eq!(writer.bytes(), kept);
+    writer.write(&Record::new("eval", 3, 0)).expect("writes");
+    assert_eq!(std::fs::read(&path).expect("reads"), whole);
+    // Lengths that are not this file's: it is cut by steps.
+    for bytes in [kept - 1, 1000] {
+        std::fs::write(&path, &whole).expect("writes");
+        truncate_to(&path, bytes, 3).expect("cuts");
+        assert_eq!(read(&path).expect("reads").records.len(), 2);
+        truncate_to(&path, bytes, 2).expect("cuts");
+        assert_eq!(read(&path).expect("reads").records.len(), 0);
+    }
 }

@@ -1,8 +1,13 @@
-//! The log of a run: `metrics.jsonl` and the TensorBoard events, line by line the same numbers.
+//! The log of a run: `metrics.jsonl` and the TensorBoard events, line by line the same numbers; and `samples.jsonl` if asked for.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use gradus_checkpoint::RunDir;
+use gradus_data::Batch;
+
+use crate::config::TrainConfig;
 use crate::error::Result;
 use crate::events::{EventWriter, EventWriterConfig};
 use crate::jsonl::{self, Flush, JsonlWriter, Record};
@@ -10,10 +15,11 @@ use crate::metrics::EvalReport;
 use crate::progress::StepInfo;
 use crate::state::Position;
 
-/// Writes both logs.
+/// Writes the logs.
 pub(crate) struct RunLog {
     path: PathBuf,
     lines: JsonlWriter,
+    samples: Option<JsonlWriter>,
     events: EventWriter,
     /// Time and samples since the last logged step.
     busy: Duration,
@@ -21,20 +27,28 @@ pub(crate) struct RunLog {
 }
 
 impl RunLog {
-    /// A log in `dir`. A resumed one keeps what was written up to `resumed_from` steps and goes on behind it.
-    pub(crate) fn open(dir: &Path, path: PathBuf, resumed_from: Option<u64>) -> Result<Self> {
-        let lines = match resumed_from {
-            Some(step) => {
-                if path.exists() {
-                    jsonl::truncate_after(&path, step)?;
-                }
-                JsonlWriter::append(&path, Flush::EveryLine)?
+    /// The log of a run. A resumed one keeps what was written until its checkpoint was taken and goes on behind it.
+    pub(crate) fn open(
+        dir: &RunDir,
+        config: &TrainConfig,
+        resumed: Option<&Position>,
+    ) -> Result<Self> {
+        let open = |path: &Path, bytes: u64| match resumed {
+            Some(position) => {
+                jsonl::truncate_to(path, bytes, position.step)?;
+                JsonlWriter::append(path, Flush::EveryLine)
             }
-            None => JsonlWriter::create(&path, Flush::EveryLine)?,
+            None => JsonlWriter::create(path, Flush::EveryLine),
         };
-        let purge_step = resumed_from.map(|step| step + 1);
+        let path = dir.metrics();
+        let lines = open(&path, resumed.map_or(0, |position| position.log_bytes))?;
+        let samples = config.log_samples.then(|| {
+            let bytes = resumed.map_or(0, |position| position.sample_log_bytes);
+            open(&dir.samples(), bytes)
+        });
+        let purge_step = resumed.map(|position| position.step + 1);
         let events = EventWriter::create(
-            dir,
+            dir.path(),
             EventWriterConfig {
                 purge_step,
                 ..EventWriterConfig::default()
@@ -43,6 +57,7 @@ impl RunLog {
         Ok(Self {
             path,
             lines,
+            samples: samples.transpose()?,
             events,
             busy: Duration::ZERO,
             examples: 0,
@@ -58,6 +73,30 @@ impl RunLog {
     pub(crate) fn busy(&mut self, time: Duration, examples: usize) {
         self.busy += time;
         self.examples += examples;
+    }
+
+    /// Logs which samples a step read, in their order.
+    pub(crate) fn samples(&mut self, info: &StepInfo, window: &[Batch]) -> Result<()> {
+        let Some(samples) = &mut self.samples else {
+            return Ok(());
+        };
+        let read = window.iter().flat_map(|batch| &batch.indices);
+        let read: Vec<usize> = read.copied().collect();
+        let record = Record::new("samples", info.step, info.epoch);
+        Ok(samples.write(&record.json("samples", read))?)
+    }
+
+    /// Notes in a position how long the logs are, and hands out the files for someone to wait until they are on the disk.
+    pub(crate) fn mark(&mut self, position: &mut Position) -> Result<Vec<(PathBuf, File)>> {
+        position.log_bytes = self.lines.bytes();
+        position.sample_log_bytes = self.samples.as_ref().map_or(0, JsonlWriter::bytes);
+        self.events.flush()?;
+        let logs = [Some(&mut self.lines), self.samples.as_mut()];
+        let mut files = Vec::with_capacity(logs.len());
+        for log in logs.into_iter().flatten() {
+            files.push((log.path().to_owned(), log.flushed_file()?));
+        }
+        Ok(files)
     }
 
     /// Logs a step: the mean loss since the last logged one.
@@ -120,6 +159,9 @@ impl RunLog {
     /// Hands everything to the disk.
     pub(crate) fn sync(&mut self) -> Result<()> {
         self.lines.sync()?;
+        if let Some(samples) = &mut self.samples {
+            samples.sync()?;
+        }
         Ok(self.events.flush()?)
     }
 }

@@ -1,5 +1,7 @@
 //! What a run tells while it goes on. The command line shows it; the library prints nothing.
 
+use std::time::Duration;
+
 use crate::metrics::EvalReport;
 
 /// What is about to be done.
@@ -46,8 +48,8 @@ pub trait Observer: Send {
     fn stepped(&mut self, _info: &StepInfo) {}
     /// A split was scored.
     fn evaluated(&mut self, _split: &str, _step: u64, _epoch: u64, _report: &EvalReport) {}
-    /// A checkpoint was committed.
-    fn saved(&mut self, _step: u64) {}
+    /// The checkpoint of a step was committed; writing it took so long.
+    fn saved(&mut self, _step: u64, _took: Duration) {}
     /// Something the user should know.
     fn warn(&mut self, _message: &str) {}
 }

@@ -5,20 +5,22 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use gradus_checkpoint::{
-    CheckpointStore, RealFileSystem, RunDir, weights_sha256, write_atomically,
+    Checkpoint, CheckpointStore, Manifest, RealFileSystem, RunDir, weights_sha256, write_atomically,
 };
 use serde::Serialize;
 
-use crate::config::{KEYS, KeyInfo, TrainConfig};
+use crate::config::TrainConfig;
 use crate::error::{Result, TrainError};
 use crate::log::RunLog;
 use crate::metrics::EvalReport;
 use crate::progress::{Observer, Plan};
 use crate::run_report::{Facts, write_report};
-use crate::state::restore;
+use crate::same_run::Identity;
+use crate::saver::Saver;
+use crate::state::{self, restore};
 use crate::task::{self, Split};
 use crate::trace;
-use crate::trainer::{Ended, Trainer};
+use crate::trainer::{Ended, Surroundings, Trainer};
 
 /// What a run needs besides its configuration.
 #[derive(Clone, Debug)]
@@ -31,6 +33,8 @@ pub struct RunRequest<'a> {
     pub command: &'a str,
     /// Continue the run in `out` from its newest whole checkpoint; with nothing there, start.
     pub resume: bool,
+    /// Resume even if the configuration or the data are others; the weights and slots must still fit.
+    pub resume_anyway: bool,
     /// Set to stop at the next step boundary.
     pub stop: &'a AtomicBool,
 }
@@ -79,10 +83,11 @@ pub fn train(request: &RunRequest<'_>, observer: &mut dyn Observer) -> Result<Ou
     let mut trainer = Trainer::new(config, task)?;
     let (dir, _lock) = RunDir::create(&config.out)?;
     let checkpoints = dir.store();
-    trainer.position.config = lasting(config);
-    let resumed_from = continue_run(&mut trainer, &dir, &checkpoints, request.resume, observer)?;
+    trainer.position.run = Identity::of(config, trainer.data(), &trainer.task.about().classes);
+    let resumed_from = continue_run(&mut trainer, &dir, &checkpoints, request, observer)?;
     write_text(&dir.config(), request.config_text)?;
-    let mut log = RunLog::open(dir.path(), dir.metrics(), resumed_from)?;
+    let resumed = resumed_from.map(|_| &trainer.position);
+    let mut log = RunLog::open(&dir, config, resumed)?;
     log.config(request.config_text)?;
     let about = trainer.task.about();
     observer.started(&Plan {
@@ -95,35 +100,43 @@ pub fn train(request: &RunRequest<'_>, observer: &mut dyn Observer) -> Result<Ou
         steps: trainer.total_steps,
         resumed_from,
     });
+    let mut around = Surroundings {
+        saver: Saver::new(checkpoints, config, request.config_text),
+        log,
+        observer,
+        stop: request.stop,
+    };
     let training = Instant::now();
-    let ended = match trainer.run(&checkpoints, &mut log, observer, request.stop) {
+    let ended = steps(&mut trainer, &mut around)?;
+    let training = training.elapsed();
+    let ending = Ending {
+        ended,
+        started,
+        training,
+        resumed_from,
+    };
+    finish(trainer, &dir, around, request, ending)
+}
+
+/// All steps, and the checkpoint at their end.
+fn steps(trainer: &mut Trainer<'_>, around: &mut Surroundings<'_>) -> Result<Ended> {
+    let ended = match trainer.run(around) {
         // A damaged file is found at a step boundary: with it mended, the run can go on from here.
         Err(error @ TrainError::Data(_)) if trainer.position.step > 0 => {
-            trainer.save(&checkpoints, &mut log)?;
-            observer.saved(trainer.position.step);
+            trainer.save(around)?;
+            around.settle()?;
             return Err(error);
         }
         ended => ended?,
     };
-    let training = training.elapsed();
+    around.settle()?;
     // An interrupted run goes on from here; a finished one can be extended.
-    if checkpoints.steps()?.first() != Some(&trainer.position.step) {
-        trainer.save(&checkpoints, &mut log)?;
-        observer.saved(trainer.position.step);
+    let saved = around.saver.store().steps()?;
+    if saved.first() != Some(&trainer.position.step) {
+        trainer.save(around)?;
+        around.settle()?;
     }
-    finish(
-        trainer,
-        &dir,
-        log,
-        request,
-        Ending {
-            ended,
-            started,
-            training,
-            resumed_from,
-        },
-        observer,
-    )
+    Ok(ended)
 }
 
 /// Restores the newest whole checkpoint if the run is resumed; refuses to write over a run that is not.
@@ -131,10 +144,10 @@ fn continue_run(
     trainer: &mut Trainer<'_>,
     dir: &RunDir,
     checkpoints: &CheckpointStore,
-    resume: bool,
+    request: &RunRequest<'_>,
     observer: &mut dyn Observer,
 ) -> Result<Option<u64>> {
-    if !resume {
+    if !request.resume {
         let used =
             dir.metrics().exists() || dir.model().exists() || !checkpoints.steps()?.is_empty();
         return if used {
@@ -156,17 +169,33 @@ fn continue_run(
     let Some(checkpoint) = newest.checkpoint else {
         return Ok(None);
     };
-    let expected = trainer.position.config.clone();
-    let position = restore(&checkpoint, &mut trainer.parts())?;
-    if position.config != expected {
-        let differences = differences(&position.config, &expected);
-        return Err(TrainError::ConfigChanged {
-            path: dir.path().to_owned(),
-            differences,
-        });
+    let mut position = state::position(&checkpoint)?;
+    let differences = position.run.differences(&trainer.position.run).join("\n");
+    if !differences.is_empty() {
+        if !request.resume_anyway {
+            return Err(TrainError::RunChanged {
+                path: dir.path().to_owned(),
+                differences,
+            });
+        }
+        observer.warn(&format!("going on with another run:\n{differences}"));
     }
+    warn_of_another_program(&checkpoint, observer);
+    position.run = trainer.position.run.clone();
+    restore(&checkpoint, &position, &mut trainer.parts())?;
+    trainer.best = state::best(&checkpoint)?;
     trainer.position = position;
     Ok(Some(trainer.position.step))
+}
+
+/// Bits are promised for one version of the program only.
+fn warn_of_another_program(checkpoint: &Checkpoint, observer: &mut dyn Observer) {
+    let (wrote, reads) = (&checkpoint.manifest().program, Manifest::this_program());
+    if *wrote != reads {
+        observer.warn(&format!(
+            "the checkpoint was written by {wrote}, this is {reads}: the bits may be others than without the change"
+        ));
+    }
 }
 
 struct Ending {
@@ -180,11 +209,13 @@ struct Ending {
 fn finish(
     mut trainer: Trainer<'_>,
     dir: &RunDir,
-    mut log: RunLog,
+    around: Surroundings<'_>,
     request: &RunRequest<'_>,
     ending: Ending,
-    observer: &mut dyn Observer,
 ) -> Result<Outcome> {
+    let Surroundings {
+        mut log, observer, ..
+    } = around;
     let config = request.config;
     let position = trainer.position.clone();
     // Within an epoch that was cut short, its number counts too.
@@ -203,7 +234,10 @@ fn finish(
             None => {
                 let report = trainer.evaluate(Split::Test)?;
                 let epoch = epochs.saturating_sub(1);
-                log.evaluation(position.step, epoch, &split, &report)?;
+                // A resumed run may have been scored here, and logged it, before it was stopped.
+                if !same || position.evaluated != Some(position.step) {
+                    log.evaluation(position.step, epoch, &split, &report)?;
+                }
                 observer.evaluated(&split, position.step, epoch, &report);
                 report
             }
@@ -237,55 +271,6 @@ fn finish(
         trace::write(&config.trace).map_err(TrainError::io(&config.trace, "write"))?;
     }
     Ok(outcome)
-}
-
-/// The part of the configuration that changes the bits of a run: not where, how fast, how long or how often it is
-/// looked at.
-fn lasting(config: &TrainConfig) -> serde_json::Value {
-    let neutral = TrainConfig::default();
-    let relevant = TrainConfig {
-        out: String::new(),
-        threads: neutral.threads,
-        workers: neutral.workers,
-        prefetch: neutral.prefetch,
-        cache_mb: neutral.cache_mb,
-        log_every: neutral.log_every,
-        checkpoint_every: neutral.checkpoint_every,
-        keep_checkpoints: neutral.keep_checkpoints,
-        trace: String::new(),
-        // How long a run is matters only to schedules that plan for it.
-        epochs: if plans_ahead(config) {
-            config.epochs
-        } else {
-            neutral.epochs
-        },
-        max_steps: if plans_ahead(config) && config.epochs == 0 {
-            config.max_steps
-        } else {
-            neutral.max_steps
-        },
-        ..config.clone()
-    };
-    serde_json::to_value(relevant).unwrap_or_default()
-}
-
-fn plans_ahead(config: &TrainConfig) -> bool {
-    matches!(
-        config.schedule.as_str(),
-        "cosine" | "polynomial" | "one-cycle"
-    )
-}
-
-/// The keys in which the configuration of a run and a new one differ, one a line.
-fn differences(old: &serde_json::Value, new: &serde_json::Value) -> String {
-    let changed = KEYS.iter().filter(|key| old[key.name] != new[key.name]);
-    let line = |key: &KeyInfo| {
-        format!(
-            "  {}: was {}, is {}",
-            key.name, old[key.name], new[key.name]
-        )
-    };
-    changed.map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// Writes a small file, whole or not at all.

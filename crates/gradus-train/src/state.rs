@@ -2,13 +2,18 @@
 //!
 //! Floats stand as bits: decimal text need not give the same bits back.
 
+use std::fs::File;
+use std::path::PathBuf;
+
 use gradus_autograd::Tensor;
-use gradus_checkpoint::{Checkpoint, CheckpointStore};
+use gradus_checkpoint::{Checkpoint, StateDict};
 use gradus_nn::ParamStore;
 use gradus_optim::{Ema, Optimizer, OptimizerState, Schedule};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Result, TrainError};
+use crate::same_run::Identity;
+use crate::saver::{BEST, Snapshot};
 
 /// The part of the state that is not tensors.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -36,8 +41,16 @@ pub(crate) struct Position {
     pub(crate) schedule: Vec<u64>,
     /// The optimizer's own count of steps.
     pub(crate) optimizer_step: u64,
-    /// What the bits of the run depend on in the configuration.
-    pub(crate) config: serde_json::Value,
+    /// The step at which the lowest evaluation loss was found.
+    pub(crate) best_step: Option<u64>,
+    /// The step after which the evaluation split was scored last.
+    pub(crate) evaluated: Option<u64>,
+    /// Bytes of `metrics.jsonl`.
+    pub(crate) log_bytes: u64,
+    /// Bytes of `samples.jsonl`.
+    pub(crate) sample_log_bytes: u64,
+    /// Which run it is.
+    pub(crate) run: Identity,
 }
 
 impl Position {
@@ -75,12 +88,13 @@ pub(crate) struct Parts<'a> {
     pub(crate) ema: Option<&'a mut Ema>,
 }
 
-/// Commits a checkpoint.
-pub(crate) fn save(
-    checkpoints: &CheckpointStore,
+/// Everything that a checkpoint of this position holds. Its tensors are shared, not copied.
+pub(crate) fn snapshot(
     position: &Position,
     parts: &Parts<'_>,
-) -> Result<()> {
+    best: Option<&StateDict>,
+    logs: Vec<(PathBuf, File)>,
+) -> Snapshot {
     let OptimizerState { step, mut slots } = parts.optimizer.state();
     if let Some(ema) = &parts.ema {
         slots.extend(
@@ -97,22 +111,39 @@ pub(crate) fn save(
         .into_iter()
         .map(f64::to_bits)
         .collect();
-    let json = serde_json::to_value(&position).unwrap_or_default();
-    checkpoints.save_training(position.step, &parts.store.state_dict(), &slots, &json)?;
-    Ok(())
+    Snapshot {
+        step: position.step,
+        model: parts.store.state_dict(),
+        optimizer: slots,
+        best: best.cloned(),
+        state: serde_json::to_value(&position).unwrap_or_default(),
+        best_step: best.and(position.best_step),
+        logs,
+    }
 }
 
-/// Puts a checkpoint back.
-pub(crate) fn restore(checkpoint: &Checkpoint, parts: &mut Parts<'_>) -> Result<Position> {
-    let incomplete = |what: String| TrainError::Incomplete {
+/// The position that a checkpoint holds.
+pub(crate) fn position(checkpoint: &Checkpoint) -> Result<Position> {
+    serde_json::from_value(checkpoint.state()?).map_err(|error| TrainError::Incomplete {
         path: checkpoint.path().to_owned(),
-        what,
-    };
-    let position: Position = serde_json::from_value(checkpoint.state()?).map_err(|error| {
-        incomplete(format!(
-            "its state.json is not that of a training run: {error}"
-        ))
-    })?;
+        what: format!("its state.json is not that of a training run: {error}"),
+    })
+}
+
+/// The weights with the lowest evaluation loss, if the checkpoint holds them.
+pub(crate) fn best(checkpoint: &Checkpoint) -> Result<Option<StateDict>> {
+    if checkpoint.manifest().file(BEST).is_none() {
+        return Ok(None);
+    }
+    Ok(Some(checkpoint.tensors(BEST)?.0))
+}
+
+/// Puts the tensors of a checkpoint of this position back.
+pub(crate) fn restore(
+    checkpoint: &Checkpoint,
+    position: &Position,
+    parts: &mut Parts<'_>,
+) -> Result<()> {
     gradus_models::load_weights_from(parts.store, &checkpoint.model()?, checkpoint.path())?;
     let (averages, slots): (Vec<(String, Tensor)>, Vec<_>) = checkpoint
         .optimizer()?
@@ -139,11 +170,12 @@ pub(crate) fn restore(checkpoint: &Checkpoint, parts: &mut Parts<'_>) -> Result<
             .map(|(name, average)| (name[EMA.len()..].to_owned(), average))
             .collect();
         if averages.len() != ema.averages().len() {
-            return Err(incomplete(
-                "it holds no moving average; set ema_decay to 0 or start anew".into(),
-            ));
+            return Err(TrainError::Incomplete {
+                path: checkpoint.path().to_owned(),
+                what: "it holds no moving average; set ema_decay to 0 or start anew".into(),
+            });
         }
         ema.load(averages);
     }
-    Ok(position)
+    Ok(())
 }

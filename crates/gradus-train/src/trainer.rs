@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Instant;
 
 use gradus_autograd::{Gradients, Parameter, Tensor, Var};
-use gradus_checkpoint::CheckpointStore;
-use gradus_data::{Batch, Loader};
+use gradus_checkpoint::StateDict;
+use gradus_data::{Batch, Dataset, Loader};
 use gradus_linalg::optimizer as kernel;
 use gradus_nn::Ctx;
 use gradus_optim::{Ema, Optimizer, Schedule, clip_grad_norm, clip_grad_value, matches_pattern};
@@ -16,7 +16,8 @@ use crate::log::RunLog;
 use crate::metrics::EvalReport;
 use crate::optimization::{optimizer, schedule};
 use crate::progress::{Observer, StepInfo};
-use crate::state::{Parts, Position, save};
+use crate::saver::{Committed, Saver};
+use crate::state::{Parts, Position, snapshot};
 use crate::task::{Split, Task};
 use crate::trace;
 
@@ -31,6 +32,40 @@ pub(crate) enum Ended {
     Interrupted,
 }
 
+/// What surrounds the steps of a run: its checkpoints, its logs, who listens, and what stops it.
+pub(crate) struct Surroundings<'a> {
+    pub(crate) saver: Saver,
+    pub(crate) log: RunLog,
+    pub(crate) observer: &'a mut dyn Observer,
+    pub(crate) stop: &'a AtomicBool,
+}
+
+impl Surroundings<'_> {
+    /// Waits until no checkpoint is being written.
+    pub(crate) fn settle(&mut self) -> Result<()> {
+        let committed = self.saver.wait()?;
+        self.tell(committed);
+        Ok(())
+    }
+
+    /// Waits if a checkpoint is being written that is more than `lag` steps older than `step`.
+    fn keep_up(&mut self, step: u64, lag: u64) -> Result<()> {
+        let behind = |written: u64| step.saturating_sub(written) > lag;
+        if self.saver.in_flight().is_some_and(behind) {
+            return self.settle();
+        }
+        let committed = self.saver.poll()?;
+        self.tell(committed);
+        Ok(())
+    }
+
+    fn tell(&mut self, committed: Option<Committed>) {
+        if let Some(Committed { step, took }) = committed {
+            self.observer.saved(step, took);
+        }
+    }
+}
+
 /// A model in training.
 pub(crate) struct Trainer<'a> {
     config: &'a TrainConfig,
@@ -43,7 +78,7 @@ pub(crate) struct Trainer<'a> {
     /// Steps of the whole run.
     pub(crate) total_steps: u64,
     pub(crate) position: Position,
-    pub(crate) best: Option<Vec<(String, Tensor)>>,
+    pub(crate) best: Option<StateDict>,
     /// The last evaluation, and the step at which it was made.
     pub(crate) last_eval: Option<(u64, EvalReport)>,
 }
@@ -94,6 +129,11 @@ impl<'a> Trainer<'a> {
         })
     }
 
+    /// The training data.
+    pub(crate) fn data(&self) -> &dyn Dataset {
+        &**self.loader.dataset()
+    }
+
     pub(crate) fn parts(&mut self) -> Parts<'_> {
         Parts {
             store: self.task.store(),
@@ -104,41 +144,42 @@ impl<'a> Trainer<'a> {
     }
 
     /// Trains until the run is complete, nothing improves any more, or `stop` is set.
-    pub(crate) fn run(
-        &mut self,
-        checkpoints: &CheckpointStore,
-        log: &mut RunLog,
-        observer: &mut dyn Observer,
-        stop: &AtomicBool,
-    ) -> Result<Ended> {
+    pub(crate) fn run(&mut self, around: &mut Surroundings<'_>) -> Result<Ended> {
+        if self.is_stale() {
+            // A run that ended early and was resumed ends again.
+            return Ok(Ended::Early);
+        }
         while self.position.step < self.total_steps {
-            if let Some(ended) = self.run_epoch(checkpoints, log, observer, stop)? {
+            if let Some(ended) = self.run_epoch(around)? {
                 return Ok(ended);
             }
             self.position.epoch += 1;
             self.position.batch = 0;
             let every = self.config.eval_every;
             let due = every > 0 && self.position.epoch.is_multiple_of(every);
-            if due && self.evaluate_and_judge(log, observer)? {
-                return Ok(Ended::Early);
+            if due {
+                self.evaluate_and_judge(around)?;
+                if self.is_stale() {
+                    return Ok(Ended::Early);
+                }
             }
         }
         Ok(Ended::Complete)
     }
 
+    /// Whether too many evaluations found no lower loss.
+    fn is_stale(&self) -> bool {
+        let bound = self.config.early_stopping;
+        bound > 0 && self.position.stale >= bound
+    }
+
     /// The rest of the current epoch. `None` if it was done to its end.
-    fn run_epoch(
-        &mut self,
-        checkpoints: &CheckpointStore,
-        log: &mut RunLog,
-        observer: &mut dyn Observer,
-        stop: &AtomicBool,
-    ) -> Result<Option<Ended>> {
+    fn run_epoch(&mut self, around: &mut Surroundings<'_>) -> Result<Option<Ended>> {
         let mut batches = self
             .loader
             .epoch_from(self.position.epoch, self.position.batch);
         loop {
-            if stop.load(Relaxed) {
+            if around.stop.load(Relaxed) {
                 return Ok(Some(Ended::Interrupted));
             }
             if self.position.step >= self.total_steps {
@@ -149,22 +190,22 @@ impl<'a> Trainer<'a> {
             let Some(window) = self.next_window(&mut batches)? else {
                 return Ok(None);
             };
-            let info = self.step(&window)?;
-            log.busy(started.elapsed(), info.examples);
+            let info = self.step(&window, around)?;
+            around.log.busy(started.elapsed(), info.examples);
             self.position.add_loss(info.loss, info.examples);
-            observer.stepped(&info);
+            around.log.samples(&info, &window)?;
+            around.observer.stepped(&info);
             if self.position.step.is_multiple_of(self.config.log_every)
                 || self.position.step == self.total_steps
             {
-                log.step(&mut self.position, &info)?;
+                around.log.step(&mut self.position, &info)?;
             }
             let every = self.config.checkpoint_every;
             if every > 0
                 && self.position.step.is_multiple_of(every)
                 && self.position.step < self.total_steps
             {
-                self.save(checkpoints, log)?;
-                observer.saved(self.position.step);
+                self.save(around)?;
             }
         }
     }
@@ -184,7 +225,7 @@ impl<'a> Trainer<'a> {
     }
 
     /// One optimizer step.
-    fn step(&mut self, window: &[Batch]) -> Result<StepInfo> {
+    fn step(&mut self, window: &[Batch], around: &mut Surroundings<'_>) -> Result<StepInfo> {
         let _span = trace::span("step");
         let examples = window.iter().map(Batch::len).sum();
         let (loss, mut grads) = self.gradients(window)?;
@@ -207,6 +248,8 @@ impl<'a> Trainer<'a> {
         };
         let lr = self.schedule.lr(self.config.lr, time);
         self.optimizer.set_lr(lr);
+        // Only now are the tensors of a snapshot changed, and only now is a step done that a crash could lose.
+        around.keep_up(self.position.step + 1, self.config.checkpoint_lag)?;
         {
             let _span = trace::span("optimizer");
             self.optimizer.step(&self.parameters, &grads)?;
@@ -259,33 +302,33 @@ impl<'a> Trainer<'a> {
         self.task.loss(batch, &ctx)
     }
 
-    /// Scores the evaluation split, and tells whether the run should stop for lack of improvement.
-    fn evaluate_and_judge(
-        &mut self,
-        log: &mut RunLog,
-        observer: &mut dyn Observer,
-    ) -> Result<bool> {
+    /// Scores the evaluation split, and notes whether it was better than all before.
+    fn evaluate_and_judge(&mut self, around: &mut Surroundings<'_>) -> Result<()> {
         let Some(name) = self.task.split(Split::Eval).map(str::to_owned) else {
-            return Ok(false);
+            return Ok(());
         };
         let report = self.evaluate(Split::Eval)?;
         // The epoch that was just done, as the lines of its steps call it.
         let epoch = self.position.epoch.saturating_sub(1);
-        log.evaluation(self.position.step, epoch, &name, &report)?;
-        observer.evaluated(&name, self.position.step, epoch, &report);
+        let step = self.position.step;
+        around.log.evaluation(step, epoch, &name, &report)?;
+        around.observer.evaluated(&name, step, epoch, &report);
+        self.position.evaluated = Some(step);
         self.schedule.observe(report.loss);
         let better = self.position.best().is_none_or(|best| report.loss < best);
         if better {
             self.position.best_loss = Some(report.loss.to_bits());
+            self.position.best_step = Some(step);
             self.position.stale = 0;
             if self.config.keep_best {
                 self.best = Some(self.final_weights()?);
+                self.save(around)?;
             }
         } else {
             self.position.stale += 1;
         }
-        self.last_eval = Some((self.position.step, report));
-        Ok(self.config.early_stopping > 0 && self.position.stale >= self.config.early_stopping)
+        self.last_eval = Some((step, report));
+        Ok(())
     }
 
     /// Scores a split with the weights that the run would end with.
@@ -298,7 +341,7 @@ impl<'a> Trainer<'a> {
     }
 
     /// A copy of the weights that the run would end with: the moving average if there is one.
-    pub(crate) fn final_weights(&mut self) -> Result<Vec<(String, Tensor)>> {
+    pub(crate) fn final_weights(&mut self) -> Result<StateDict> {
         self.swap_average()?;
         let copy = |(name, value): (String, Tensor)| Ok((name, value.deep_copy()?));
         let weights = self
@@ -319,13 +362,14 @@ impl<'a> Trainer<'a> {
         }
     }
 
-    /// Commits a checkpoint of this step boundary, and removes old ones.
-    pub(crate) fn save(&mut self, checkpoints: &CheckpointStore, log: &mut RunLog) -> Result<()> {
+    /// Begins to write a checkpoint of this step boundary, once the one before is committed.
+    pub(crate) fn save(&mut self, around: &mut Surroundings<'_>) -> Result<()> {
         let _span = trace::span("checkpoint");
-        log.sync()?;
-        let position = self.position.clone();
-        save(checkpoints, &position, &self.parts())?;
-        checkpoints.retain(self.config.keep_checkpoints, &[])?;
+        let logs = around.log.mark(&mut self.position)?;
+        let (position, best) = (self.position.clone(), self.best.clone());
+        let snapshot = snapshot(&position, &self.parts(), best.as_ref(), logs);
+        let before = around.saver.begin(snapshot)?;
+        around.tell(before);
         Ok(())
     }
 }

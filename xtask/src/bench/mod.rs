@@ -1,7 +1,8 @@
-//! `cargo xtask bench`: the criterion benches, one workload, the workloads beside PyTorch, or the build.
+//! `cargo xtask bench`: the criterion benches, one workload, the workloads beside PyTorch, the build, or the stall of checkpoints.
 
 mod build;
 mod peers;
+mod stall;
 mod workload;
 
 use crate::project::{self, Project};
@@ -30,11 +31,15 @@ pub(crate) struct Args {
 enum Verb {
     /// Times a clean release build and a rebuild after one change, and measures the binary; prints one JSON object
     Build,
+    /// Measures how long training stands still for its checkpoints; prints two JSON lines
+    Stall(stall::StallArgs),
 }
 
 pub(crate) fn run(project: &Project, args: &Args) -> Result<()> {
-    if let Some(Verb::Build) = args.verb {
-        return build::run(project);
+    match &args.verb {
+        Some(Verb::Build) => return build::run(project),
+        Some(Verb::Stall(args)) => return stall::run(project, args),
+        None => {}
     }
     if args.peers {
         return peers::run(project, &args.peer, &args.python);

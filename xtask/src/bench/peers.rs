@@ -98,7 +98,7 @@ impl Side {
 
 pub(super) fn run(project: &Project, args: &PeerArgs, python: &PythonArgs) -> Result<()> {
     let python = python.interpreter(project, &["torch"])?;
-    let ours = binary(project)?;
+    let ours = binary(project, "workload")?;
     let mut tables = String::new();
     let mut losses = String::from("| workload | gradus | PyTorch |\n|---|---|---|\n");
     for (index, &threads) in args.thread_counts.iter().enumerate() {

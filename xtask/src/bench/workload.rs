@@ -41,7 +41,7 @@ pub(super) fn run(project: &Project, args: &WorkloadArgs) -> Result<()> {
             args.dtype
         );
     }
-    let mut command = project.command(binary(project)?);
+    let mut command = project.command(binary(project, "workload")?);
     command.args(&args.workload);
     command.args(["--threads", &args.threads.to_string()]);
     if let Some(steps) = args.steps {
@@ -53,8 +53,8 @@ pub(super) fn run(project: &Project, args: &WorkloadArgs) -> Result<()> {
     project::run(&mut command)
 }
 
-/// Builds the program that runs workloads.
-pub(super) fn binary(project: &Project) -> Result<PathBuf> {
+/// Builds a program of the benches.
+pub(super) fn binary(project: &Project, name: &str) -> Result<PathBuf> {
     project::run(project.cargo().args([
         "build",
         "--quiet",
@@ -62,10 +62,10 @@ pub(super) fn binary(project: &Project) -> Result<PathBuf> {
         "-p",
         "gradus-benches",
         "--bin",
-        "workload",
+        name,
     ]))?;
-    let name = format!("workload{}", std::env::consts::EXE_SUFFIX);
-    Ok(project.target_dir().join("release").join(name))
+    let file = format!("{name}{}", std::env::consts::EXE_SUFFIX);
+    Ok(project.target_dir().join("release").join(file))
 }
 
 /// The JSON line of a timed process.

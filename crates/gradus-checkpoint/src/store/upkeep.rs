@@ -114,7 +114,15 @@ impl CheckpointStore {
     /// What cannot be read now is left alone, it may be whole.
     pub(super) fn settle(&self, committed: &BTreeSet<u64>) -> Result<Vec<PathBuf>> {
         let mut removed = Vec::new();
-        for (slot, path) in self.slots()? {
+        let slots = self.slots()?;
+        if slots
+            .iter()
+            .any(|(slot, _)| !matches!(slot, Slot::Committed(_)))
+        {
+            // The process before may have renamed these and died: the names must be on the disk before the bytes go.
+            self.sync_dir(&self.dir)?;
+        }
+        for (slot, path) in slots {
             let stays = match slot {
                 Slot::Committed(_) => true,
                 Slot::Unfinished | Slot::Trash => false,

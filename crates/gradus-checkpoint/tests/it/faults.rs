@@ -8,11 +8,14 @@ use gradus_checkpoint::{CheckpointStore, write_atomically};
 use crate::faulty::{Fault, Faulty};
 use crate::store::{mark, names, save, sound};
 
-const FAULTS: [Fault; 4] = [
+const FAULTS: [Fault; 7] = [
     Fault::Once,
     Fault::Killed,
     Fault::HalfWritten,
     Fault::Interrupted,
+    Fault::Full,
+    Fault::ReadOnly,
+    Fault::NoSync,
 ];
 
 /// Runs `act` with each of its calls failing in turn, each time on a fresh directory made by `prepare`, then `judge`s

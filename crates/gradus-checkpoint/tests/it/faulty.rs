@@ -19,6 +19,12 @@ pub(crate) enum Fault {
     Interrupted,
     /// Writes take one byte at a time; nothing fails.
     ShortWrites,
+    /// From that call on the disk is full: nothing can be created or written, the rest works.
+    Full,
+    /// From that call on nothing can be changed.
+    ReadOnly,
+    /// That call fails if it is a sync, and so does every later one.
+    NoSync,
 }
 
 #[derive(Debug)]
@@ -78,6 +84,17 @@ impl Faulty {
         match state.fault {
             Fault::ShortWrites => Ok(Some(Fault::ShortWrites)),
             Fault::Killed if number >= state.at => Err(io::Error::other("killed")),
+            Fault::Full
+                if number >= state.at && ["create", "create_dir", "write"].contains(&what) =>
+            {
+                Err(io::ErrorKind::StorageFull.into())
+            }
+            Fault::ReadOnly if number >= state.at && !what.is_empty() => {
+                Err(io::ErrorKind::ReadOnlyFilesystem.into())
+            }
+            Fault::NoSync if number >= state.at && what.starts_with("sync") => {
+                Err(io::Error::from_raw_os_error(5))
+            }
             Fault::Once if chosen => Err(io::Error::from_raw_os_error(5)), // EIO
             Fault::Interrupted if chosen => Err(io::ErrorKind::Interrupted.into()),
             Fault::HalfWritten if chosen && what == "write" => Ok(Some(Fault::HalfWritten)),

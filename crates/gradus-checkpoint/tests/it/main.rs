@@ -1,6 +1,7 @@
 //! What the crate promises, tested from outside: hostile files and folders, golden files, files of PyTorch and NumPy, round trips, faults at every call.
 
 mod corruption;
+mod cuts;
 mod faults;
 mod faulty;
 mod folders;
@@ -10,5 +11,6 @@ mod hostile;
 mod hostile_numpy;
 mod hostile_torch;
 mod lock;
+mod model_fs;
 mod round_trip;
 mod store;

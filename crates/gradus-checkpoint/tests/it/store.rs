@@ -26,7 +26,7 @@ pub(crate) fn save(
     let tensor = |shift: i64| Tensor::arange(mark + shift, mark + shift + 5, 1).unwrap();
     let model = vec![("fc.weight".to_owned(), tensor(0))];
     let optimizer = vec![("fc.weight.momentum".to_owned(), tensor(100))];
-    store.save_training(step, &model, &optimizer, &json!({ "mark": mark }))
+    store.save_training(step, &model, &optimizer, &json!({ "mark": mark }), &[])
 }
 
 /// The mark, which all three files must agree on.

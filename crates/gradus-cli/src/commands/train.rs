@@ -31,7 +31,8 @@ pub(super) fn run(args: &TrainArgs) -> Result<Ending> {
         config: &config,
         config_text: &config_text,
         command: &command,
-        resume: args.resume,
+        resume: args.resumes(),
+        resume_anyway: args.resume_anyway,
         stop,
     };
     let mut progress = Progress::new(args.quiet);
@@ -106,7 +107,7 @@ fn inherited_file(args: &TrainArgs) -> Option<PathBuf> {
         .run
         .out
         .as_ref()
-        .filter(|_| args.resume && args.config.is_none())?;
+        .filter(|_| args.resumes() && args.config.is_none())?;
     Some(RunDir::new(out).config()).filter(|file| file.is_file())
 }
 
@@ -125,7 +126,7 @@ fn choose_directory(
     layers: &Layers,
     config: &mut TrainConfig,
 ) -> Result<Option<Claim>> {
-    if config.out.is_empty() && args.resume {
+    if config.out.is_empty() && args.resumes() {
         return Err(usage(
             "--resume: which run? Name its directory with --out, or give its config.toml",
         ));
@@ -133,7 +134,7 @@ fn choose_directory(
     let file = args
         .config
         .as_deref()
-        .filter(|_| layers.is_from_file("out") && !args.resume);
+        .filter(|_| layers.is_from_file("out") && !args.resumes());
     let claim = if config.out.is_empty() {
         Claim::for_new_run(config)?
     } else if file.is_some_and(|file| is_config_of(file, Path::new(&config.out))) {

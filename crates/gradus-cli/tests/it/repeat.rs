@@ -163,6 +163,33 @@ fn resuming_takes_the_configuration_of_the_run() {
 }
 
 #[test]
+fn resume_anyway_goes_on_with_another_configuration() {
+    let dir = with_tree();
+    train(dir.path(), "--model mlp --out run --max-steps 3");
+    let resume = |flag: &str| {
+        let words = format!("--model mlp --out run {flag} --lr 0.5 --set log_samples=true");
+        crate::program::gradus(dir.path(), &crate::program::train_words(&words))
+    };
+    let refused = resume("--resume");
+    let message = refused.refused(1);
+    assert!(
+        message.contains("lr: was 0.01, is 0.5") && message.contains("--resume-anyway"),
+        "{message}"
+    );
+    let ran = resume("--resume-anyway");
+    assert!(ran.err.contains("lr: was 0.01, is 0.5"), "{}", ran.err);
+    let rest = ran.json();
+    assert_eq!(
+        (&rest["resumed_from"], &rest["steps"]),
+        (&3.into(), &12.into())
+    );
+    let samples = std::fs::read_to_string(dir.path().join("run/samples.jsonl")).unwrap();
+    assert_eq!(samples.lines().count(), 9, "{samples}");
+    // The run is now one of this configuration.
+    assert_eq!(resume("--resume").json()["resumed_from"], 12);
+}
+
+#[test]
 fn init_takes_the_weights_of_a_file() {
     let dir = with_tree();
     let first = train(dir.path(), "--max-steps 3 --out first");

@@ -25,7 +25,7 @@ pub const KEYS: &[KeyInfo] = &[
     ),
     key(
         "model",
-        "The model. For images: `mlp`, `tutorial-cnn`, `resnet18`, `resnet34`, `resnet50`, `vit-tiny`; for text a `model_type` of Hugging Face: `gpt2`, `llama`, `qwen2`, `mistral`, `bert`, `roberta`, `distilbert`. Not read with `from`.",
+        "The model. For images: `mlp`, `tutorial-cnn`, `tutorial-cnn-dropout`, `lstm`, `resnet18`, `resnet34`, `resnet50`, `vit-tiny`; for text a `model_type` of Hugging Face: `gpt2`, `llama`, `qwen2`, `mistral`, `bert`, `roberta`, `distilbert`. Not read with `from`.",
     ),
     key(
         "init",
@@ -230,7 +230,7 @@ pub const KEYS: &[KeyInfo] = &[
     ),
     key(
         "keep_best",
-        "Also keeps `best.safetensors`: the weights with the lowest evaluation loss.",
+        "Also keeps `best.safetensors`, the weights with the lowest evaluation loss, and the checkpoint of their step.",
     ),
     key(
         "seed",
@@ -246,12 +246,24 @@ pub const KEYS: &[KeyInfo] = &[
         "Steps between lines of `metrics.jsonl`. At least 1.",
     ),
     key(
+        "log_samples",
+        "Also writes `samples.jsonl`: for each step the samples that it read, by their numbers in the training data.",
+    ),
+    key(
         "checkpoint_every",
         "Steps between checkpoints; 0: only when interrupted and at the end.",
     ),
     key(
+        "checkpoint_lag",
+        "Checkpoints are written while training goes on; this many steps may be done before one is on the disk. 0: the next step is computed meanwhile, but done only then, so that a crash never loses more than `checkpoint_every` steps. More take a second copy of the weights and of the optimizer's slots.",
+    ),
+    key(
         "keep_checkpoints",
-        "How many checkpoints are kept. At least 1.",
+        "How many of the last checkpoints are kept. At least 1.",
+    ),
+    key(
+        "keep_every",
+        "Checkpoints of steps that are multiples of this are kept, too; 0: none of them.",
     ),
     key(
         "trace",

@@ -1,7 +1,9 @@
 //! What training promises as a whole: micro-batches that train as one batch, no allocations in steady state, the same bits for any number of threads, resume
-//! to the bit.
+//! to the bit, checkpoints that hold all of a run and stay readable.
 
 mod accumulate;
+mod checkpoints;
+mod released;
 mod resume;
 mod steady_state;
 mod threads;
@@ -58,6 +60,7 @@ fn run_watched(
         config_text: "# test",
         command: "test",
         resume,
+        resume_anyway: false,
         stop,
     };
     train(&request, observer).expect("the run succeeds")

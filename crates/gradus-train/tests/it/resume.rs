@@ -75,6 +75,7 @@ fn a_run_is_not_written_over_and_a_changed_one_not_continued() {
             config_text: "",
             command: "",
             resume,
+            resume_anyway: false,
             stop: &stop,
         };
         train(&request, &mut Silent)
@@ -124,6 +125,7 @@ fn a_damaged_image_loses_no_step() {
         config_text: "",
         command: "",
         resume: false,
+        resume_anyway: false,
         stop: &stop,
     };
     let error = train(&request, &mut Silent).unwrap_err().to_string();
