@@ -19,7 +19,7 @@ struct Sample {
 const SAMPLES: [Sample; 1] = [Sample {
     version: 1,
     step: 12,
-    weights_sha256: "WEIGHTS",
+    weights_sha256: "fd1e982503e2f96ad266b6f43df9fb0104a8380577b838b67362ed167144d50b",
 }];
 
 /// The run of the samples: a language model of a few thousand parameters with everything that a checkpoint can hold.
