@@ -55,8 +55,11 @@ pub enum ArchiveFault {
         /// The file's length.
         len: u64,
     },
-    /// The entries unpack to far more than weights can.
-    #[error("unpacks from {len} to {unpacked} bytes; no more than {limit} are accepted")]
+    /// The entries unpack to far more than weights do.
+    #[error(
+        "unpacks from {len} to {unpacked} bytes; no more than {limit} are accepted, so that a small file cannot exhaust memory; \
+         save the arrays without packing, as numpy.savez does"
+    )]
     Expansion {
         /// The bytes of all entries.
         unpacked: u64,

@@ -10,6 +10,10 @@ use ::image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader, L
 pub const MAX_SIDE: u32 = 16_384;
 /// The most memory that decoding one image may take, in bytes.
 pub const MAX_DECODED_BYTES: u64 = 512 << 20;
+/// What decoding any image may take, however small its file is: 16 million RGB pixels.
+const FREE_BYTES: u64 = 48 << 20;
+/// How many times its file's length decoding an image may take beyond that. Photographs take up to 30 as JPEG and 3 as PNG.
+const EXPANSION: u64 = 50;
 
 /// Start-of-image, and the first byte of the marker that follows.
 const JPEG_START: [u8; 3] = [0xff, 0xd8, 0xff];
@@ -42,6 +46,23 @@ pub enum ImageError {
         width: u32,
         /// The height in the header.
         height: u32,
+    },
+    /// A small file states so many pixels that it can only have been made to exhaust memory.
+    #[error(
+        "the image states {width}×{height} pixels in a file of {len} bytes, which takes {bytes} bytes to decode; no more than {limit} are \
+         taken for such a file: make the image smaller, or save it with less compression"
+    )]
+    Expansion {
+        /// The width in the header.
+        width: u32,
+        /// The height in the header.
+        height: u32,
+        /// The file's length.
+        len: usize,
+        /// The bytes that decoding takes.
+        bytes: u64,
+        /// The most that are taken for a file of this length.
+        limit: u64,
     },
     /// The decoder refused the bytes: truncated or damaged.
     #[error("truncated or damaged image: {0}")]
@@ -245,17 +266,19 @@ impl Image {
     /// Decodes PNG or JPEG bytes, recognised by content.
     ///
     /// Alpha is dropped, palettes are resolved, 16 bits become 8, CMYK becomes RGB. Orientation tags are not applied (as in
-    /// torchvision). At most [`MAX_SIDE`] pixels a side and [`MAX_DECODED_BYTES`]; the header is checked before anything
-    /// of that size is allocated.
+    /// torchvision). At most [`MAX_SIDE`] pixels a side and [`MAX_DECODED_BYTES`], and for large images at most 50 times the file's length;
+    /// the header is checked before anything of that size is allocated.
     ///
     /// # Errors
-    /// [`ImageError::Empty`], [`ImageError::NotAnImage`], [`ImageError::TooLarge`], [`ImageError::Truncated`] or [`ImageError::Damaged`].
+    /// [`ImageError::Empty`], [`ImageError::NotAnImage`], [`ImageError::TooLarge`], [`ImageError::Expansion`], [`ImageError::Truncated`] or
+    /// [`ImageError::Damaged`].
     pub fn decode(bytes: &[u8], mode: ColorMode) -> Result<Self, ImageError> {
         let decoder = open(bytes)?;
         // The decoder would paint what is missing grey; PIL refuses it, and so does this.
         if bytes.starts_with(&JPEG_START) && !jpeg_reaches_its_end(bytes) {
             return Err(ImageError::Truncated);
         }
+        check_expansion(bytes, &decoder)?;
         let decoded = DynamicImage::from_decoder(decoder).map_err(damaged)?;
         Ok(from_dynamic(decoded)?.into_mode(mode))
     }
@@ -388,6 +411,54 @@ fn check_size(width: u32, height: u32, bytes_per_pixel: u64) -> Result<(), Image
     Ok(())
 }
 
+/// Compares what decoding takes with what a file of this length may ask for.
+fn check_expansion(file: &[u8], decoder: &impl ImageDecoder) -> Result<(), ImageError> {
+    let (width, height) = decoder.dimensions();
+    let pixels = u64::from(width).saturating_mul(u64::from(height));
+    let color = decoder.color_type();
+    let stored = u64::from(color.bytes_per_pixel());
+    // What is not 8 bits of grey or RGB is converted into another buffer.
+    let converted = match color {
+        ColorType::L8 | ColorType::Rgb8 => 0,
+        _ if color.has_color() => 3,
+        _ => 1,
+    };
+    // A progressive JPEG keeps all of its coefficients, of 16 bits, until the last scan.
+    let kept = if is_progressive(file) { 2 * stored } else { 0 };
+    let bytes = pixels.saturating_mul(stored + converted + kept);
+    let len = file.len();
+    let limit = u64::try_from(len)
+        .unwrap_or(u64::MAX)
+        .saturating_mul(EXPANSION);
+    let limit = limit.clamp(FREE_BYTES, MAX_DECODED_BYTES);
+    if bytes > limit {
+        return Err(ImageError::Expansion {
+            width,
+            height,
+            len,
+            bytes,
+            limit,
+        });
+    }
+    Ok(())
+}
+
+/// Whether a JPEG's first frame header says that it comes in several scans over all pixels (ITU-T T.81, table B.1).
+fn is_progressive(bytes: &[u8]) -> bool {
+    let mut at = 2;
+    while bytes.starts_with(&JPEG_START)
+        && let Some(&[0xff, marker, high, low]) = bytes.get(at..at + 4)
+    {
+        match marker {
+            0xc2 | 0xc6 | 0xca | 0xce => return true,
+            0xc0..=0xcf if !matches!(marker, 0xc4 | 0xc8 | 0xcc) => return false,
+            0xff => at += 1,
+            _ => at += 2 + usize::from(u16::from_be_bytes([high, low])),
+        }
+    }
+    false
+}
+
 fn damaged(error: ::image::ImageError) -> ImageError {
     ImageError::Damaged(error)
 }
@@ -488,6 +559,27 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn small_files_of_many_pixels_are_refused() {
+        let zeros = |side: usize| {
+            let image = Image::new(side, side, 1, vec![0; side * side]).unwrap();
+            image.encode_png().unwrap()
+        };
+        assert!(Image::decode(&zeros(3000), ColorMode::AsStored).is_ok());
+        let error = Image::decode(&zeros(8000), ColorMode::AsStored).unwrap_err();
+        assert!(
+            matches!(error, ImageError::Expansion { width: 8000, bytes: 64_000_000, limit, .. } if limit == FREE_BYTES),
+            "{error}"
+        );
+        let jpeg = jpeg(0);
+        assert!(!is_progressive(&jpeg));
+        let frame = jpeg.windows(2).position(|w| w == [0xff, 0xc0]).unwrap();
+        let mut progressive = jpeg;
+        progressive[frame + 1] = 0xc2;
+        assert!(is_progressive(&progressive));
+        assert!(!is_progressive(&zeros(3)));
     }
 
     #[test]

@@ -94,6 +94,18 @@ pub enum NumpyFault {
         /// The bytes that there are.
         got: u64,
     },
+    /// Its integers, widened, take more memory than a file of its length may.
+    #[error(
+        "takes {bytes} bytes when loaded, the file has {len}; no more than {limit} are accepted; save narrow integers as int64"
+    )]
+    Expansion {
+        /// The bytes when loaded.
+        bytes: u64,
+        /// The file's length.
+        len: u64,
+        /// The most that are accepted.
+        limit: u64,
+    },
     /// A name that cannot be written.
     #[error("two tensors are named {}", Quoted(tensor))]
     DuplicateName {

@@ -9,9 +9,10 @@ use gradus_tensor::Tensor;
 use super::NumpyFault;
 pub(crate) use super::header::NPY_MAGIC;
 use super::header::{NpyContent, NpyHeader, read_text};
-use crate::archive::Archive;
+use crate::archive::{Archive, ArchiveFault};
 use crate::elements::{ElementFault, read_elements};
-use crate::{CheckpointError, Metadata, ReadFile, Result, StateDict, WeightsInfo};
+use crate::limits::{loaded_bytes, memory_limit};
+use crate::{CheckpointError, FileDType, Metadata, ReadFile, Result, StateDict, WeightsInfo};
 
 /// The extension of an archive's entries.
 const NPY: &str = ".npy";
@@ -44,11 +45,19 @@ impl NpyFile {
         file.seek(SeekFrom::Start(0)).map_err(io("seek in"))?;
         let content = NpyHeader::read(&mut BufReader::new(&mut file), len);
         match content.map_err(|fault| refused(path, None, fault))? {
-            NpyContent::Tensor(header) => Ok(Self {
-                path: path.to_path_buf(),
-                header,
-                file,
-            }),
+            NpyContent::Tensor(header) => {
+                let bytes = loaded_bytes(header.dtype, &header.shape);
+                let limit = memory_limit(len);
+                if bytes > limit {
+                    let fault = NumpyFault::Expansion { bytes, len, limit };
+                    return Err(refused(path, None, fault));
+                }
+                Ok(Self {
+                    path: path.to_path_buf(),
+                    header,
+                    file,
+                })
+            }
             NpyContent::Text(characters) => {
                 let descr = format!("<U{characters}");
                 Err(refused(path, None, NumpyFault::DType { descr }))
@@ -95,6 +104,7 @@ impl NpzFile {
                 }
             }
         }
+        check_memory(&archive, &arrays).map_err(CheckpointError::archive(path))?;
         let mut names: Vec<&str> = arrays.iter().map(|(_, name, _)| name.as_str()).collect();
         names.sort_unstable();
         if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
@@ -161,6 +171,32 @@ impl NpyHeader {
         let view = stored.permute(&order).map_err(tensor)?;
         view.contiguous().map_err(tensor)
     }
+}
+
+/// Widened integers, and arrays that are held twice while they are changed, can take more than the archive unpacks to.
+fn check_memory(
+    archive: &Archive,
+    arrays: &[(usize, String, NpyHeader)],
+) -> Result<(), ArchiveFault> {
+    let bytes = |header: &NpyHeader| loaded_bytes(header.dtype, &header.shape);
+    let twice = |(_, _, header): &&(usize, String, NpyHeader)| {
+        header.fortran || header.dtype == FileDType::Bool
+    };
+    let again = arrays
+        .iter()
+        .filter(twice)
+        .map(|(_, _, header)| bytes(header));
+    let all = arrays.iter().map(|(_, _, header)| bytes(header));
+    let unpacked = all.fold(again.max().unwrap_or(0), u64::saturating_add);
+    let (len, limit) = (archive.len(), memory_limit(archive.len()));
+    if unpacked > limit {
+        return Err(ArchiveFault::Expansion {
+            unpacked,
+            len,
+            limit,
+        });
+    }
+    Ok(())
 }
 
 fn refused(path: &Path, array: Option<&str>, fault: NumpyFault) -> CheckpointError {

@@ -254,6 +254,18 @@ pub enum FormatFault {
         /// The key.
         key: String,
     },
+    /// The integers, widened, take more memory than a file of its length may.
+    #[error(
+        "the tensors take {bytes} bytes when loaded, the file has {len}; no more than {limit} are accepted; save narrow integers as I64"
+    )]
+    Expansion {
+        /// The bytes when loaded.
+        bytes: u64,
+        /// The file's length.
+        len: u64,
+        /// The most that are accepted.
+        limit: u64,
+    },
     /// A bool is neither 0 nor 1.
     #[error(
         "tensor {}: element {position} is {byte}, a bool is 0 or 1",

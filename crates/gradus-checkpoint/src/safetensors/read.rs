@@ -11,6 +11,7 @@ use super::header::{Header, MAX_HEADER_BYTES, TensorInfo};
 use super::{FileDType, FormatFault};
 use crate::digest::WeightsHasher;
 use crate::keys::nearest;
+use crate::limits::{loaded_bytes, memory_limit};
 use crate::{CheckpointError, FileSystem, Metadata, ReadFile, RealFileSystem, Result, StateDict};
 
 /// An open safetensors file with a checked header.
@@ -156,6 +157,7 @@ impl SafeTensorsFile {
         if let Some(info) = self.tensors().iter().find(|t| t.dtype.loads_as().is_none()) {
             return Err(self.refused(info, DecodeError::Unsupported));
         }
+        self.check_memory(self.tensors())?;
         let infos = self.tensors().to_vec();
         let mut out = StateDict::with_capacity(infos.len());
         for info in infos {
@@ -178,7 +180,22 @@ impl SafeTensorsFile {
         Ok(hasher.finish())
     }
 
+    /// These tensors, held at once, fit the memory that a file of this length may ask for.
+    fn check_memory(&self, infos: &[TensorInfo]) -> Result<()> {
+        let bytes = |info: &TensorInfo| loaded_bytes(info.dtype, &info.shape);
+        let bytes = infos.iter().map(bytes).fold(0, u64::saturating_add);
+        let end = self.tensors().last().map_or(0, |info| info.end);
+        let len = self.data_start.saturating_add(end);
+        let limit = memory_limit(len);
+        if bytes > limit {
+            let fault = FormatFault::Expansion { bytes, len, limit };
+            return Err(CheckpointError::format(&self.path)(fault));
+        }
+        Ok(())
+    }
+
     fn load_info(&mut self, info: &TensorInfo) -> Result<Tensor> {
+        self.check_memory(std::slice::from_ref(info))?;
         let start = SeekFrom::Start(self.data_start + info.begin);
         let result = match self.file.seek(start) {
             Ok(_) => decode(info.dtype, &info.shape, &mut self.file),

@@ -14,7 +14,7 @@ use super::machine::unpickle;
 use super::values::{StorageRecord, TensorRecord};
 use crate::archive::Archive;
 use crate::elements::{ElementFault, read_elements};
-use crate::limits::memory_limit;
+use crate::limits::{loaded_bytes, memory_limit};
 use crate::{CheckpointError, FileDType, Metadata, ReadFile, Result, StateDict, WeightsInfo};
 
 /// The entry of an archive that describes its tensors.
@@ -91,7 +91,6 @@ impl TorchFile {
     /// Every tensor's storage is there and as long as it should be, and all together fit the memory that a file of this
     /// length may ask for.
     fn check(&self, len: u64) -> Result<(), TorchFault> {
-        let mut bytes = 0_u64;
         for (name, record) in &self.tensors {
             let StorageRecord { key, .. } = &self.storages[record.storage];
             let missing = || TorchFault::StorageMissing {
@@ -112,15 +111,47 @@ impl TorchFile {
                     begins.get(&record.storage).ok_or_else(missing)?;
                 }
             }
-            let size = record.dtype.loads_as().map_or(8, DType::size);
-            let numel = record.shape().numel().saturating_mul(size);
-            bytes = bytes.saturating_add(u64::try_from(numel).unwrap_or(u64::MAX));
         }
-        let limit = memory_limit(len);
+        let (bytes, limit) = (self.loaded_bytes(), memory_limit(len));
         if bytes > limit {
             return Err(TorchFault::Expansion { bytes, len, limit });
         }
         Ok(())
+    }
+
+    /// The bytes that loading all tensors takes: storages that tensors share, and copies of parts and other views.
+    fn loaded_bytes(&self) -> u64 {
+        // The bytes of each storage as each type that it is seen as, and whether a tensor keeps it.
+        let mut storages: BTreeMap<(usize, usize), (u64, bool)> = BTreeMap::new();
+        let mut bytes = 0_u64;
+        for (_, record) in &self.tensors {
+            let (dtype, layout) = (record.dtype, &record.layout);
+            let elements = self.elements(record.storage, dtype);
+            let size = dtype.loads_as().map_or(8, |dtype| dtype.size() as u64);
+            let whole = elements.saturating_mul(size);
+            let kept =
+                u64::try_from(layout.shape().numel()) == Ok(elements) && layout.is_contiguous();
+            let entry = storages.entry((record.storage, dtype.rank()));
+            entry.or_insert((whole, false)).1 |= kept;
+            if !kept {
+                bytes = bytes.saturating_add(loaded_bytes(dtype, layout.shape()));
+            }
+        }
+        // One that no tensor keeps is held only while its parts are copied.
+        let passing = storages.values().filter(|(_, kept)| !kept);
+        let passing = passing.map(|(whole, _)| *whole).max().unwrap_or(0);
+        let kept = storages.values().filter(|(_, kept)| *kept);
+        kept.map(|(whole, _)| *whole)
+            .fold(bytes.saturating_add(passing), u64::saturating_add)
+    }
+
+    /// The elements of a storage, seen as this type.
+    fn elements(&self, storage: usize, dtype: FileDType) -> u64 {
+        let record = &self.storages[storage];
+        match record.dtype {
+            Some(_) => record.numel,
+            None => record.numel / (dtype.bits() / 8).max(1),
+        }
     }
 
     pub(crate) fn tensors(&self) -> Vec<WeightsInfo> {
@@ -173,11 +204,7 @@ impl TorchFile {
     fn load_storage(&mut self, storage: usize, dtype: FileDType, user: &str) -> Result<Tensor> {
         let refuse = CheckpointError::elements(&self.path, user);
         let record = &self.storages[storage];
-        let numel = match record.dtype {
-            Some(_) => record.numel,
-            None => record.numel / (dtype.bits() / 8).max(1),
-        };
-        let shape = usize::try_from(numel)
+        let shape = usize::try_from(self.elements(storage, dtype))
             .ok()
             .and_then(|n| Shape::new(&[n]).ok());
         // The bytes were found to be there, so the number fits; say what is wrong anyway.

@@ -21,6 +21,12 @@ pub const MAX_IDX_BYTES: usize = 2 << 30;
 /// Deflate cannot pack denser than this (RFC 1951: 258 bytes from 2 bits), so a higher ratio is a lie.
 const MAX_GZIP_RATIO: usize = 1032;
 
+/// What any gzipped file may unpack to, in bytes.
+const FREE_BYTES: usize = 24 << 20;
+
+/// How many times its length a gzipped file may unpack to beyond that. MNIST's images pack to a fifth.
+const EXPANSION: usize = 20;
+
 /// What is wrong with IDX bytes.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -69,6 +75,18 @@ pub enum IdxError {
         /// The bytes present.
         present: usize,
     },
+    /// A small file states so many values that it can only have been made to exhaust memory.
+    #[error(
+        "the header states {dims:?} values in a gzipped file of {len} bytes; no more than {limit} are unpacked from such a file: unpack it first"
+    )]
+    Expansion {
+        /// The sizes stated.
+        dims: Vec<u32>,
+        /// The file's length.
+        len: usize,
+        /// The most values that are unpacked.
+        limit: usize,
+    },
     /// Images and labels differ in number.
     #[error("{images} images but {labels} labels in {}", labels_path.display())]
     CountMismatch {
@@ -110,9 +128,9 @@ pub fn parse_idx(
 ) -> std::result::Result<(Vec<usize>, Vec<u8>), IdxError> {
     if bytes.starts_with(&[0x1f, 0x8b]) {
         let most = bytes.len().saturating_mul(MAX_GZIP_RATIO);
-        read_values(MultiGzDecoder::new(bytes), rank, most, IdxError::Gzip)
+        read_values(MultiGzDecoder::new(bytes), rank, most, true)
     } else {
-        read_values(bytes, rank, bytes.len(), IdxError::Gzip)
+        read_values(bytes, rank, bytes.len(), false)
     }
 }
 
@@ -121,7 +139,7 @@ fn read_values(
     mut reader: impl Read,
     rank: usize,
     most: usize,
-    damaged: impl Fn(std::io::Error) -> IdxError,
+    packed: bool,
 ) -> std::result::Result<(Vec<usize>, Vec<u8>), IdxError> {
     let header_len = 4 + 4 * rank;
     let mut header = Vec::with_capacity(header_len);
@@ -129,7 +147,7 @@ fn read_values(
         .by_ref()
         .take(as_u64(header_len))
         .read_to_end(&mut header)
-        .map_err(&damaged)?;
+        .map_err(IdxError::Gzip)?;
     let words: Vec<u32> = header
         .chunks_exact(4)
         .map(|word| u32::from_be_bytes([word[0], word[1], word[2], word[3]]))
@@ -166,6 +184,16 @@ fn read_values(
     if count > MAX_IDX_BYTES {
         return Err(too_large());
     }
+    let limit = EXPANSION
+        .saturating_mul(most / MAX_GZIP_RATIO)
+        .max(FREE_BYTES);
+    if packed && count > limit && count <= most {
+        return Err(IdxError::Expansion {
+            dims: stated.to_vec(),
+            len: most / MAX_GZIP_RATIO,
+            limit,
+        });
+    }
     let present = most.saturating_sub(header_len);
     if count > present {
         return Err(IdxError::Short {
@@ -174,11 +202,11 @@ fn read_values(
         });
     }
     // One byte more than stated shows whether anything follows.
-    let mut values = Vec::with_capacity(count.min(1 << 26));
+    let mut values = Vec::with_capacity(count.min(FREE_BYTES) + 1);
     reader
         .take(as_u64(count) + 1)
         .read_to_end(&mut values)
-        .map_err(&damaged)?;
+        .map_err(IdxError::Gzip)?;
     match values.len() {
         got if got < count => Err(IdxError::Short {
             expected: count,

@@ -87,10 +87,17 @@ impl fmt::Display for TextProblem {
     }
 }
 
+/// Names in a message.
+const SHOWN: usize = 20;
+
 fn list(names: &[String]) -> String {
     if names.is_empty() {
         return "none".into();
     }
-    let names: Vec<String> = names.iter().map(|name| format!("{name:?}")).collect();
-    names.join(", ")
+    let shown: Vec<String> = names.iter().take(SHOWN).map(|n| format!("{n:?}")).collect();
+    let more = match names.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    shown.join(", ") + &more
 }
