@@ -4,6 +4,7 @@ use gradus_tensor::{Error, Result, Tensor};
 
 use crate::no_grad::is_recording;
 use crate::node::{Edge, Meta, Node, Saved};
+use crate::nonfinite::Watch;
 use crate::profile::Timer;
 use crate::{Op, Saves, Stats, Var};
 
@@ -38,10 +39,13 @@ pub fn apply_multi(op: impl Op, inputs: &[&Var]) -> Result<Vec<Var>> {
         recording,
     };
     let tensors: Vec<&Tensor> = inputs.iter().map(|x| x.tensor()).collect();
-    let timer = Timer::start();
+    let (timer, watch) = (Timer::start(), Watch::start());
     let outputs = op.forward(&tensors, &mut stats)?.0;
     if let Some(timer) = timer {
         timer.forward(&op, &tensors, &outputs);
+    }
+    if let Some(watch) = watch {
+        watch.forward(&op, &tensors, &outputs)?;
     }
     if !recording {
         return Ok(outputs.into_iter().map(Var::constant).collect());

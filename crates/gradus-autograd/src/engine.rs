@@ -9,6 +9,7 @@ use std::sync::Arc;
 use gradus_tensor::{Error, Result, Tensor};
 
 use crate::node::{Edge, Meta, Node};
+use crate::nonfinite::Watch;
 use crate::profile::Timer;
 use crate::{Backward, Gradients, Var};
 
@@ -201,8 +202,11 @@ impl Walk<'_> {
                 saved: &saved,
                 create_graph: self.create_graph,
             };
-            let timer = Timer::start();
+            let (timer, watch) = (Timer::start(), Watch::start());
             let grads_in = recorded.op.backward(&ctx, &grads)?;
+            if let Some(watch) = watch {
+                watch.backward(recorded.op.as_ref(), &grads, &grads_in)?;
+            }
             if let Some(timer) = timer {
                 let wanted: Vec<bool> = grads_in.iter().map(Option::is_some).collect();
                 let op = recorded.op.as_ref();

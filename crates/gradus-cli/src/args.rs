@@ -263,6 +263,9 @@ pub(crate) struct RunFlags {
     /// Compute threads; 0: one for each core [default: 0]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(0..))]
     pub(crate) threads: Option<i64>,
+    /// Refuse a run that would take more than so many MiB by an estimate; 0: no limit [default: 0]
+    #[arg(long, value_name = "MiB", value_parser = clap::value_parser!(i64).range(0..))]
+    pub(crate) max_memory: Option<i64>,
     /// Write a Chrome trace of where the time went
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) trace: Option<String>,

@@ -158,6 +158,15 @@ pub enum Error {
         /// The position of the input.
         position: usize,
     },
+    /// An op made a NaN or an infinity; looked for where results are checked.
+    NonFinite {
+        /// The op.
+        op: &'static str,
+        /// Whether its backward did.
+        backward: bool,
+        /// What it gave: a NaN or an infinity.
+        value: f64,
+    },
     /// An error with the place where it happened: a module path, a file, a parameter.
     Context {
         /// The place.
@@ -297,6 +306,23 @@ impl fmt::Display for Error {
                     f,
                     "{op}: input {position} needs no gradient or does not lead to the outputs; pass allow_unused to get none for it"
                 )
+            }
+            Self::NonFinite {
+                op,
+                backward,
+                value,
+            } => {
+                let (of, taken) = if *backward {
+                    ("backward of ", "gradient")
+                } else {
+                    ("", "input")
+                };
+                let without = if value.is_nan() {
+                    "a NaN"
+                } else {
+                    "an infinity"
+                };
+                write!(f, "{of}{op}: gives {value}, and no {taken} holds {without}")
             }
             Self::Context { at, source } => write!(f, "{at}: {source}"),
         }

@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+use crate::memory::MemoryEstimate;
+use crate::nonfinite::Origin;
+
 /// The result of a run's part.
 pub type Result<T, E = TrainError> = std::result::Result<T, E>;
 
@@ -96,15 +99,30 @@ pub enum TrainError {
         /// What is missing.
         what: String,
     },
-    /// The loss is no number any more.
+    /// The loss or a gradient is no number any more.
     #[error(
-        "step {step}: the loss is {loss}; lower the learning rate, clip the gradients, or look at the data of this step"
+        "step {step}: {what}; {origin}; lower the learning rate, clip the gradients, or look at the data of this step; \
+         on_nonfinite = \"skip\" leaves such steps out"
     )]
-    NonFiniteLoss {
+    NonFinite {
         /// The step that was not done.
         step: u64,
-        /// The loss.
-        loss: f64,
+        /// The loss or the gradient, by its parameter, and what it holds.
+        what: String,
+        /// Where it comes from.
+        origin: Origin,
+    },
+    /// The run would take more memory than it may.
+    #[error(
+        "the run would take about {estimate}; max_memory allows {}; lower batch_size (and raise accumulate to make up for it), block_size or \
+         prefetch, or set recompute = true",
+        limit >> 20
+    )]
+    Memory {
+        /// The bytes that are allowed.
+        limit: u64,
+        /// What it would take.
+        estimate: MemoryEstimate,
     },
 }
 

@@ -19,7 +19,9 @@ mod evaluate;
 pub mod events;
 pub mod jsonl;
 mod log;
+mod memory;
 pub mod metrics;
+mod nonfinite;
 mod optimization;
 mod progress;
 pub mod report;
@@ -36,6 +38,8 @@ mod trainer;
 
 pub use data::{RunData, SplitData};
 pub use error::{Result, TrainError};
+pub use memory::MemoryEstimate;
+pub use nonfinite::Origin;
 pub use progress::{Observer, Plan, Silent, StepInfo};
 pub use run::{Outcome, RunRequest, train};
 pub use saved::{ModelCard, Prediction, SavedModel};

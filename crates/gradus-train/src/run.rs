@@ -85,6 +85,7 @@ pub fn train(request: &RunRequest<'_>, observer: &mut dyn Observer) -> Result<Ou
     let checkpoints = dir.store();
     trainer.position.run = Identity::of(config, trainer.data(), &trainer.task.about().classes);
     let resumed_from = continue_run(&mut trainer, &dir, &checkpoints, request, observer)?;
+    trainer.foresee()?;
     write_text(&dir.config(), request.config_text)?;
     let resumed = resumed_from.map(|_| &trainer.position);
     let mut log = RunLog::open(&dir, config, resumed)?;

@@ -122,6 +122,7 @@ fn lasting(config: &TrainConfig) -> Value {
         checkpoint_lag: neutral.checkpoint_lag,
         keep_checkpoints: neutral.keep_checkpoints,
         keep_every: neutral.keep_every,
+        max_memory: neutral.max_memory,
         trace: String::new(),
         // How long a run is matters only to schedules that plan for it.
         epochs: if plans_ahead(config) {

@@ -13,7 +13,9 @@ use gradus_optim::{Ema, Optimizer, Schedule, clip_grad_norm, clip_grad_value, ma
 use crate::config::TrainConfig;
 use crate::error::{Result, TrainError};
 use crate::log::RunLog;
+use crate::memory::{self, MemoryEstimate};
 use crate::metrics::EvalReport;
+use crate::nonfinite::{self, Kept};
 use crate::optimization::{optimizer, schedule};
 use crate::progress::{Observer, StepInfo};
 use crate::saver::{Committed, Saver};
@@ -81,6 +83,8 @@ pub(crate) struct Trainer<'a> {
     pub(crate) best: Option<StateDict>,
     /// The last evaluation, and the step at which it was made.
     pub(crate) last_eval: Option<(u64, EvalReport)>,
+    /// Why the last step changed nothing, until it is told.
+    skipped: Option<String>,
 }
 
 impl<'a> Trainer<'a> {
@@ -125,6 +129,7 @@ impl<'a> Trainer<'a> {
             position: Position::default(),
             best: None,
             last_eval: None,
+            skipped: None,
             parameters,
         })
     }
@@ -192,7 +197,10 @@ impl<'a> Trainer<'a> {
             };
             let info = self.step(&window, around)?;
             around.log.busy(started.elapsed(), info.examples);
-            self.position.add_loss(info.loss, info.examples);
+            match self.skipped.take() {
+                Some(message) => around.observer.warn(&message),
+                None => self.position.add_loss(info.loss, info.examples),
+            }
             around.log.samples(&info, &window)?;
             around.observer.stepped(&info);
             if self.position.step.is_multiple_of(self.config.log_every)
@@ -228,12 +236,14 @@ impl<'a> Trainer<'a> {
     fn step(&mut self, window: &[Batch], around: &mut Surroundings<'_>) -> Result<StepInfo> {
         let _span = trace::span("step");
         let examples = window.iter().map(Batch::len).sum();
+        let micro = self.position.micro;
+        let kept = self
+            .skips()
+            .then(|| Kept::new(&self.task.store().buffers()));
         let (loss, mut grads) = self.gradients(window)?;
-        if !loss.is_finite() {
-            return Err(TrainError::NonFiniteLoss {
-                step: self.position.step,
-                loss,
-            });
+        if let Some(what) = nonfinite::first(loss, &grads, &self.parameters) {
+            let what = what.to_string();
+            return self.not_finite(what, window, micro, kept);
         }
         if self.config.clip_norm > 0.0 {
             clip_grad_norm(&mut grads, self.config.clip_norm)?;
@@ -265,6 +275,67 @@ impl<'a> Trainer<'a> {
             lr,
             examples,
         })
+    }
+
+    fn skips(&self) -> bool {
+        self.config.on_nonfinite == "skip"
+    }
+
+    /// What follows a step that has no finite loss and gradients: an error that says where that comes from, or no update, where the
+    /// configuration says so and the next step can be better. `kept` are the buffers before the step.
+    fn not_finite(
+        &mut self,
+        what: String,
+        window: &[Batch],
+        micro: u64,
+        kept: Option<Kept>,
+    ) -> Result<StepInfo> {
+        let step = self.position.step;
+        if let Some(kept) = kept {
+            kept.put_back()?;
+        }
+        let again = nonfinite::Step {
+            task: &*self.task,
+            parameters: &self.parameters,
+            window,
+            seed: self.config.seed,
+            micro,
+        };
+        let origin = again.origin()?;
+        if !self.skips() || origin.stays() {
+            return Err(TrainError::NonFinite { step, what, origin });
+        }
+        self.skipped = Some(format!("step {step} is left out: {what}; {origin}"));
+        self.position.step += 1;
+        Ok(StepInfo {
+            step: self.position.step,
+            epoch: self.position.epoch,
+            loss: f64::NAN,
+            lr: 0.0,
+            examples: window.iter().map(Batch::len).sum(),
+        })
+    }
+
+    /// Refuses a run that would take more memory than `max_memory` allows, before its first step.
+    pub(crate) fn foresee(&mut self) -> Result<()> {
+        let limit = (self.config.max_memory as u64).saturating_mul(1 << 20);
+        let check = |estimate: MemoryEstimate| {
+            if limit > 0 && estimate.total() > limit {
+                return Err(TrainError::Memory { limit, estimate });
+            }
+            Ok(())
+        };
+        let mut estimate = memory::known(self.config, &self.parameters);
+        check(estimate)?;
+        if limit > 0
+            && let Some(batch) = self.loader.epoch(self.position.epoch).next()
+        {
+            let (peak, batches) = memory::measure(self.config, &*self.task, &batch?)?;
+            estimate.activations = peak.saturating_sub(estimate.gradients);
+            estimate.batches = batches;
+            check(estimate)?;
+        }
+        Ok(())
     }
 
     /// The mean loss over all samples of the window, and its gradients: those of one large batch.

@@ -10,10 +10,12 @@
 //! - `text`: tasks on text, from files to a folder that is scored and used
 //! - `weights`: files of weights of every format, and converting them
 //! - `text_models`: continuing and embedding texts
+//! - `damaged`: checkpoints that were damaged, runs that are too large
 //! - `run_dir`: run directories that are taken, full, unwritable; signals
 
 mod bad_data;
 mod config;
+mod damaged;
 mod job;
 mod ops;
 mod program;

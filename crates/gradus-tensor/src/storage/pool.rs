@@ -37,7 +37,7 @@ pub struct PoolStats {
     pub live_bytes: usize,
     /// Bytes of blocks waiting to be used again.
     pub cached_bytes: usize,
-    /// The highest `live_bytes` so far.
+    /// The highest `live_bytes` so far, or since the last [`reset_peak`].
     pub peak_bytes: usize,
 }
 
@@ -50,6 +50,11 @@ pub fn stats() -> PoolStats {
         cached_bytes: CACHED_BYTES.load(Relaxed),
         peak_bytes: PEAK_BYTES.load(Relaxed),
     }
+}
+
+/// Begins to measure the peak anew, from what is in use now.
+pub fn reset_peak() {
+    PEAK_BYTES.store(LIVE_BYTES.load(Relaxed), Relaxed);
 }
 
 /// Gives all cached blocks back to the system.

@@ -182,6 +182,10 @@ pub const KEYS: &[KeyInfo] = &[
         "Clamps each entry of the gradients to ± this; 0: no clipping.",
     ),
     key(
+        "on_nonfinite",
+        "`stop` or `skip`: what is done if a loss or a gradient is NaN or infinite. Either names the parameter and the first op; `skip` goes on with the next batch and leaves the weights as they are.",
+    ),
+    key(
         "ema_decay",
         "Evaluates and saves an exponential moving average of the weights with this decay; 0: none. In 0..1.",
     ),
@@ -239,6 +243,10 @@ pub const KEYS: &[KeyInfo] = &[
     key(
         "threads",
         "Compute threads; 0: one for each core. The result is the same.",
+    ),
+    key(
+        "max_memory",
+        "Refuses a run, before its first step, that would take more than so many MiB by an estimate; 0: no limit.",
     ),
     key("out", "The run directory; empty: a new one below `runs`."),
     key(

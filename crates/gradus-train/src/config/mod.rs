@@ -77,6 +77,7 @@ pub struct TrainConfig {
     pub l1: f64,
     pub clip_norm: f64,
     pub clip_value: f64,
+    pub on_nonfinite: String,
     pub ema_decay: f64,
     // schedule
     pub schedule: String,
@@ -97,6 +98,7 @@ pub struct TrainConfig {
     // run
     pub seed: u64,
     pub threads: usize,
+    pub max_memory: usize,
     pub out: String,
     pub log_every: u64,
     pub log_samples: bool,
@@ -239,6 +241,7 @@ impl Default for TrainConfig {
             l1: 0.0,
             clip_norm: 0.0,
             clip_value: 0.0,
+            on_nonfinite: "stop".into(),
             ema_decay: 0.0,
             schedule: "cosine".into(),
             schedule_unit: "step".into(),
@@ -256,6 +259,7 @@ impl Default for TrainConfig {
             keep_best: false,
             seed: 42,
             threads: 0,
+            max_memory: 0,
             out: String::new(),
             log_every: 10,
             log_samples: false,

@@ -61,6 +61,7 @@ impl TrainConfig {
             "plateau",
         ];
         one_of("schedule", &self.schedule, &schedules)?;
+        one_of("on_nonfinite", &self.on_nonfinite, &["stop", "skip"])?;
         let at_least_one = [
             ("batch_size", self.batch_size as u64),
             ("eval_batch_size", self.eval_batch_size as u64),

@@ -1,8 +1,9 @@
 //! What training promises as a whole: micro-batches that train as one batch, no allocations in steady state, the same bits for any number of threads, resume
-//! to the bit, checkpoints that hold all of a run and stay readable.
+//! to the bit, checkpoints that hold all of a run and stay readable; losses that are no numbers, runs that are too large.
 
 mod accumulate;
 mod checkpoints;
+mod nonfinite;
 mod released;
 mod resume;
 mod steady_state;
