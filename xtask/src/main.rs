@@ -17,6 +17,7 @@ mod project;
 mod python;
 mod repeat;
 mod runs;
+mod sanitize;
 mod test;
 mod tidy;
 mod ulp;
@@ -57,8 +58,10 @@ enum Verb {
     Fixtures(fixtures::Args),
     /// Plants wrong gradients and sees whether `gradus gradcheck` catches them
     Mutants(mutants::Args),
-    /// Calls the ops a million times with arbitrary shapes, dtypes and attributes: none may panic
+    /// Calls the ops with arbitrary arguments, or gives the parsers spoilt files: none may panic
     Fuzz(fuzz::Args),
+    /// Runs the tests of the crates with unsafe code under AddressSanitizer
+    Sanitize(sanitize::Args),
     /// Measures the elementary functions over all f32 bit patterns, or against numpy's tables
     Ulp(ulp::Args),
     /// Runs the criterion benches, or one of the measurements below
@@ -77,6 +80,7 @@ fn main() -> ExitCode {
         Verb::Fixtures(args) => fixtures::run(&project, &args),
         Verb::Mutants(args) => mutants::run(&project, &args),
         Verb::Fuzz(args) => fuzz::run(&project, &args),
+        Verb::Sanitize(args) => sanitize::run(&project, &args),
         Verb::Ulp(args) => ulp::run(&project, &args),
         Verb::Bench(args) => bench::run(&project, &args),
     });
