@@ -18,7 +18,7 @@ pub(crate) struct StallArgs {
 }
 
 pub(super) fn run(project: &Project, args: &StallArgs) -> Result<()> {
-    let mut command = project.command(workload::binary(project, "stall")?);
+    let mut command = project.command(workload::build(project, "stall")?);
     for (flag, number) in [
         ("--threads", args.threads),
         ("--batch-size", args.batch_size),
