@@ -1,11 +1,11 @@
-//! One workload, timed: `workload NAME [--threads N] [--steps K]` prints one JSON line; with `--serve` one a request.
+//! One workload, timed: `workload NAME [--threads N] [--dtype f32|bf16] [--steps K]` prints one JSON line; with `--serve` one a request.
 //! `cargo xtask bench` starts it.
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, reason = "its output is one line of JSON")]
 
 mod serve;
 
-use gradus::autograd::{OpProfile, profile};
+use gradus::autograd::{OpProfile, Precision, autocast, profile};
 use gradus::prelude::*;
 use gradus_benches::workloads::{Outcome, WORKLOADS, Workload};
 use std::process::ExitCode;
@@ -22,6 +22,7 @@ struct Request {
     name: String,
     threads: usize,
     steps: Option<usize>,
+    precision: Precision,
     profile: bool,
     serve: bool,
 }
@@ -29,7 +30,7 @@ struct Request {
 fn main() -> ExitCode {
     let done = request(std::env::args().skip(1)).and_then(|request| {
         set_threads(request.threads);
-        install(|| run(&request))
+        install(|| autocast(request.precision, || run(&request)))
     });
     match done {
         Ok(line) => {
@@ -52,6 +53,7 @@ fn request(mut words: impl Iterator<Item = String>) -> Outcome<Request> {
         name: words.next().ok_or_else(known)?,
         threads: 1,
         steps: None,
+        precision: Precision::Full,
         profile: false,
         serve: false,
     };
@@ -69,14 +71,22 @@ fn request(mut words: impl Iterator<Item = String>) -> Outcome<Request> {
         }
         let value = words
             .next()
-            .ok_or_else(|| format!("{flag} needs a number"))?;
+            .ok_or_else(|| format!("{flag} needs a value"))?;
+        if flag == "--dtype" {
+            request.precision = match value.as_str() {
+                "f32" => Precision::Full,
+                "bf16" => Precision::Bf16,
+                _ => return Err(format!("--dtype {value}: f32 or bf16").into()),
+            };
+            continue;
+        }
         let number: usize = value.parse().map_err(|e| format!("{flag} {value}: {e}"))?;
         match flag.as_str() {
             "--threads" => request.threads = number.max(1),
             "--steps" => request.steps = Some(number.max(1)),
             _ => {
                 return Err(format!(
-                    "{flag} is not known; --threads N, --steps K and --profile are"
+                    "{flag} is not known; --threads N, --dtype NAME, --steps K and --profile are"
                 )
                 .into());
             }
@@ -113,7 +123,7 @@ fn run(request: &Request) -> Outcome<serde_json::Value> {
     Ok(serde_json::json!({
         "workload": request.name,
         "threads": request.threads,
-        "dtype": "f32",
+        "dtype": if request.precision == Precision::Bf16 { "bf16" } else { "f32" },
         "median_ms": rounded(times[times.len() / 2]),
         "min_ms": rounded(times[0]),
         "max_ms": rounded(times[times.len() - 1]),

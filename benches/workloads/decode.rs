@@ -21,7 +21,7 @@ impl Workload for Decode {
 }
 
 pub(super) fn gpt2() -> Outcome<Box<dyn Workload>> {
-    let store = ParamStore::seeded(0);
+    let store = super::for_inference();
     let config = FolderConfig::new(serde_json::Map::new())
         .with("model_type", "gpt2")
         .with("vocab_size", 50_257)

@@ -90,7 +90,7 @@ impl Workload for Inference {
 }
 
 pub(super) fn infer(batch: usize) -> Outcome<Box<dyn Workload>> {
-    let store = ParamStore::seeded(0);
+    let store = super::for_inference();
     let net = Bert::new(&store.root())?;
     for parameter in store.parameters() {
         parameter.set_trainable(false);

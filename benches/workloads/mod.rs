@@ -11,6 +11,7 @@ mod mlp;
 mod training;
 mod transformer;
 
+use gradus::autograd::{Precision, precision};
 use gradus::prelude::*;
 use gradus_random::Rng;
 use std::error::Error as StdError;
@@ -66,6 +67,14 @@ const fn named(
     make: fn() -> Outcome<Box<dyn Workload>>,
 ) -> Named {
     Named { name, gflop, make }
+}
+
+/// A store for inference: its matrices are in bf16 if products are.
+fn for_inference() -> ParamStore {
+    match precision() {
+        Precision::Full => ParamStore::seeded(0),
+        Precision::Bf16 => ParamStore::with_dtype(0, DType::BF16),
+    }
 }
 
 /// Standard normal numbers, the same on every run.

@@ -6,7 +6,7 @@ use crate::no_grad::is_recording;
 use crate::node::{Edge, Meta, Node, Saved};
 use crate::nonfinite::Watch;
 use crate::profile::Timer;
-use crate::{Op, Saves, Stats, Var};
+use crate::{Op, Precision, Saves, Stats, Var};
 
 /// Computes an op with one output, and records it if an input needs a gradient.
 ///
@@ -37,6 +37,7 @@ pub fn apply_multi(op: impl Op, inputs: &[&Var]) -> Result<Vec<Var>> {
     let mut stats = Stats {
         values: Vec::new(),
         recording,
+        precision: Precision::Full,
     };
     let tensors: Vec<&Tensor> = inputs.iter().map(|x| x.tensor()).collect();
     let (timer, watch) = (Timer::start(), Watch::start());
@@ -50,7 +51,7 @@ pub fn apply_multi(op: impl Op, inputs: &[&Var]) -> Result<Vec<Var>> {
     if !recording {
         return Ok(outputs.into_iter().map(Var::constant).collect());
     }
-    let saves = op.saves();
+    let (saves, precision) = (op.saves(), stats.precision);
     let saved = Saved {
         inputs: kept(tensors.iter().copied(), |i| saves.input(i), saves),
         outputs: kept(outputs.iter(), |i| saves.output(i), saves),
@@ -59,7 +60,13 @@ pub fn apply_multi(op: impl Op, inputs: &[&Var]) -> Result<Vec<Var>> {
     let edges = inputs.iter().map(|x| x.edge().cloned()).collect();
     let input_meta = tensors.iter().map(|x| Meta::of(x)).collect();
     let output_meta = outputs.iter().map(Meta::of).collect();
-    let node = Node::recorded(Box::new(op), edges, input_meta, output_meta, saved);
+    let node = Node::recorded(
+        (Box::new(op), precision),
+        edges,
+        input_meta,
+        output_meta,
+        saved,
+    );
     let place = |(output, tensor): (usize, Tensor)| {
         let edge = tensor.dtype().is_float().then(|| Edge {
             node: std::sync::Arc::clone(&node),

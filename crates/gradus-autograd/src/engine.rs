@@ -11,7 +11,7 @@ use gradus_tensor::{Error, Result, Tensor};
 use crate::node::{Edge, Meta, Node};
 use crate::nonfinite::Watch;
 use crate::profile::Timer;
-use crate::{Backward, Gradients, Var};
+use crate::{Backward, Gradients, Var, autocast};
 
 /// How [`grad`] treats the graph.
 #[derive(Clone, Copy, Debug, Default)]
@@ -203,7 +203,7 @@ impl Walk<'_> {
                 create_graph: self.create_graph,
             };
             let (timer, watch) = (Timer::start(), Watch::start());
-            let grads_in = recorded.op.backward(&ctx, &grads)?;
+            let grads_in = autocast(recorded.precision, || recorded.op.backward(&ctx, &grads))?;
             if let Some(watch) = watch {
                 watch.backward(recorded.op.as_ref(), &grads, &grads_in)?;
             }

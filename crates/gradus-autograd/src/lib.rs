@@ -15,6 +15,7 @@
 #![forbid(unsafe_code)]
 
 mod apply;
+mod autocast;
 mod engine;
 mod gradcheck;
 mod gradients;
@@ -30,9 +31,11 @@ pub mod registry;
 mod var;
 
 pub use apply::{apply, apply_multi};
+pub use autocast::{autocast, precision};
 pub use engine::{GradConfig, grad};
 pub use gradcheck::{GradcheckConfig, GradcheckReport, gradcheck, gradgradcheck};
 pub use gradients::Gradients;
+pub use gradus_linalg::gemm::Precision;
 pub use gradus_tensor::{DType, Element, Error, IntoShape, Result, ResultExt, Shape, Tensor};
 pub use no_grad::no_grad;
 pub use nonfinite::{check_finite, nonfinite};

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gradus_tensor::{DType, Shape, Tensor};
 
-use crate::Op;
+use crate::{Op, Precision};
 
 /// Nodes are numbered in the order of their making, so an op's number is higher than those of its inputs.
 static NEXT: AtomicU64 = AtomicU64::new(0);
@@ -57,6 +57,8 @@ pub(crate) struct Node {
 #[derive(Debug)]
 pub(crate) struct Recorded {
     pub(crate) op: Box<dyn Op>,
+    /// That of the products of its backward.
+    pub(crate) precision: Precision,
     /// Where the gradient of each input flows to; `None` for inputs that need none.
     pub(crate) inputs: Vec<Option<Edge>>,
     pub(crate) input_meta: Vec<Meta>,
@@ -81,7 +83,7 @@ impl Node {
     }
 
     pub(crate) fn recorded(
-        op: Box<dyn Op>,
+        (op, precision): (Box<dyn Op>, Precision),
         inputs: Vec<Option<Edge>>,
         input_meta: Vec<Meta>,
         outputs: Vec<Meta>,
@@ -89,6 +91,7 @@ impl Node {
     ) -> Arc<Self> {
         let recorded = Recorded {
             op,
+            precision,
             inputs,
             input_meta,
             saved: Mutex::new(Some(saved)),

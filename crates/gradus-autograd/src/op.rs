@@ -2,9 +2,11 @@
 
 use std::fmt::Debug;
 
+use gradus_linalg::gemm::Precision;
 use gradus_tensor::{DType, Error, Result, Shape, Tensor};
 
 use crate::Var;
+use crate::autocast::precision;
 use crate::node::{Edge, Node, Recorded, Saved};
 use std::sync::Arc;
 
@@ -148,6 +150,8 @@ const fn has(set: u64, i: usize) -> bool {
 pub struct Stats {
     pub(crate) values: Vec<Tensor>,
     pub(crate) recording: bool,
+    /// That of the products of the backward.
+    pub(crate) precision: Precision,
 }
 
 impl Stats {
@@ -156,6 +160,13 @@ impl Stats {
         if self.recording {
             self.values.push(value);
         }
+    }
+
+    /// The precision of this op's products, which [`crate::autocast`] sets. The products of the backward of an op that asks have it, too;
+    /// those of an op that does not run in full precision.
+    pub fn precision(&mut self) -> Precision {
+        self.precision = precision();
+        self.precision
     }
 
     /// Whether a backward can follow. Work that only it needs may be left out if not.

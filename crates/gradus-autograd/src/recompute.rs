@@ -7,6 +7,7 @@ use std::fmt;
 
 use gradus_tensor::{Error, Result, Tensor};
 
+use crate::autocast::precision;
 use crate::engine::{Stop, Walk};
 use crate::no_grad::{is_recording, with_grad};
 use crate::node::{Edge, Meta, Node, Saved, next_number};
@@ -54,7 +55,13 @@ where
     let output_meta = vec![Meta::of(output.tensor())];
     let op = Box::new(Recompute { f: Box::new(f) });
     let inputs = boundary.into_iter().map(Some).collect();
-    let node = Node::recorded(op, inputs, meta, output_meta, Saved::default());
+    let node = Node::recorded(
+        (op, precision()),
+        inputs,
+        meta,
+        output_meta,
+        Saved::default(),
+    );
     Ok(Var::from_parts(
         output.tensor().clone(),
         Some(Edge { node, output: 0 }),

@@ -260,6 +260,9 @@ pub(crate) struct RunFlags {
     /// Steps between checkpoints; 0: when interrupted and at the end [default: 0]
     #[arg(long, value_name = "STEPS", value_parser = clap::value_parser!(i64).range(0..))]
     pub(crate) checkpoint_every: Option<i64>,
+    /// What training steps compute in: f32, or bf16 for matrix products, convolutions and attention [default: f32]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) dtype: Option<String>,
     /// Compute threads; 0: one for each core [default: 0]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(0..))]
     pub(crate) threads: Option<i64>,

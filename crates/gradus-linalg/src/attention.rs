@@ -9,7 +9,9 @@
 use gradus_random::Philox;
 
 use crate::float::Float;
-use crate::gemm::{Accum, MatMut, MatRef, PANEL, gemm, gemm_serial, gemm_small, transposed_panels};
+use crate::gemm::{
+    Accum, MatMut, MatRef, PANEL, Precision, gemm_small, product_in, transposed_panels,
+};
 use crate::reduce::{MaximumOfNumbers, fold_slice};
 use crate::scratch::with_scratch;
 use crate::simd::{dispatch, prefetch};
@@ -106,6 +108,8 @@ pub struct Attention<'a, T> {
     pub causal: bool,
     /// The mask.
     pub mask: Mask<'a, T>,
+    /// That of the products.
+    pub precision: Precision,
     /// Dropout of the probabilities.
     pub drop: Option<Drop>,
 }
@@ -196,6 +200,14 @@ impl<T: Float> Attention<'_, T> {
     /// Queries of a block.
     fn block_rows(&self) -> usize {
         if self.causal { CAUSAL_QUERIES } else { QUERIES }
+    }
+
+    /// The product of blocks that lie in the nearest caches.
+    fn block_product(&self) -> Product<T> {
+        match self.precision {
+            Precision::Full => gemm_small,
+            Precision::Bf16 => product_in(self.precision, false),
+        }
     }
 
     /// The blocks of keys that a block of queries sees.
@@ -404,8 +416,8 @@ fn forward_block<T: Float>(
 ) {
     let (rows, v) = (lse.len(), p.value_width);
     let product = match keys {
-        Keys::Rows(_) => gemm_serial,
-        Keys::Panels(_) => gemm_small,
+        Keys::Rows(_) => product_in(p.precision, false),
+        Keys::Panels(_) => p.block_product(),
     };
     let mut max = [T::NEG_INFINITY; QUERIES];
     let mut sum = [0.0_f64; QUERIES];
@@ -538,9 +550,9 @@ pub fn attention_backward<T: Float>(
             GroupBackward {
                 p,
                 product: if p.groups < FEW_GROUPS {
-                    gemm
+                    product_in(p.precision, true)
                 } else {
-                    gemm_small
+                    p.block_product()
                 },
                 panels: Keys::Panels(panels),
                 value_panels: Keys::Panels(value_panels),

@@ -6,6 +6,7 @@
 //!
 //! Dims: N batch, C channels, H, W input, O output, K kernel; inner length = channels of a group · KH · KW.
 
+mod bf16;
 mod by_gemm;
 mod direct;
 mod micro;
@@ -16,10 +17,12 @@ mod volume;
 use gradus_tensor::View;
 
 use crate::float::Float;
+use crate::gemm::Precision;
 use crate::im2col::Images;
 use crate::scratch::with_scratch;
 use crate::threads::for_each_chunk_mut;
 
+pub use bf16::{conv2d_bf16, conv2d_grad_input_bf16, conv2d_grad_weight_bf16};
 pub use volume::{Conv3d, conv3d, conv3d_grad_input, conv3d_grad_weight};
 
 /// Shapes and parameters of a convolution. A 1-D one has height 1 and kernel height 1.
@@ -120,6 +123,19 @@ impl Geometry {
     /// Outputs of one channel of one image.
     pub(crate) fn positions(&self) -> usize {
         self.output[0] * self.output[1]
+    }
+
+    /// The convolution of the output's gradient with the turned kernel that gives the input's, at stride 1.
+    fn turned(&self) -> Self {
+        let reach = |d: usize| ((self.kernel[d] - 1) * self.dilation[d]) as isize;
+        Self {
+            c_in: self.c_out,
+            c_out: self.c_in,
+            input: self.output,
+            output: self.input,
+            origin: [0, 1].map(|d| -reach(d) - self.origin[d]),
+            ..*self
+        }
     }
 
     /// Whether each output is a product over the channels of one input pixel, in the same order of pixels.
@@ -241,16 +257,9 @@ pub fn conv2d_grad_input<T: Float>(
     let grad_out = Images::new(grad_out);
     with_contiguous(weight, |weight| {
         if g.stride != [1, 1] {
-            return by_gemm::grad_input(dst, grad_out, weight, &g);
+            return by_gemm::grad_input(dst, grad_out, weight, &g, Precision::Full);
         }
-        let turned = Geometry {
-            c_in: g.c_out,
-            c_out: g.c_in,
-            input: g.output,
-            output: g.input,
-            origin: [0, 1].map(|d| -(((g.kernel[d] - 1) * g.dilation[d]) as isize) - g.origin[d]),
-            ..g
-        };
+        let turned = g.turned();
         with_scratch(weight.len(), |swapped| {
             turn_weight(swapped, weight, &g);
             forward(dst, grad_out, swapped, None, &turned);

@@ -6,6 +6,8 @@
 
 use std::ops::Range;
 
+use gradus_tensor::bf16;
+
 use crate::float::Float;
 use crate::threads::{Rows, for_each_split};
 
@@ -29,6 +31,26 @@ pub fn pick_rows<T: Float>(dst: &mut [T], table: &[T], positions: &[usize], widt
         |_, (dst, positions)| {
             for (dst, &p) in dst.data.chunks_exact_mut(width).zip(positions) {
                 dst.copy_from_slice(&table[p * width..][..width]);
+            }
+        },
+    );
+}
+
+/// [`pick_rows`] of a table of bf16, as f32.
+pub fn pick_rows_bf16(dst: &mut [f32], table: &[bf16], positions: &[usize], width: usize) {
+    debug_assert_eq!(dst.len(), positions.len() * width);
+    if dst.is_empty() {
+        return;
+    }
+    let dst = Rows { data: dst, width };
+    for_each_split(
+        (dst, positions),
+        rows_per_task(width),
+        |_, (dst, positions)| {
+            for (dst, &p) in dst.data.chunks_exact_mut(width).zip(positions) {
+                for (d, s) in dst.iter_mut().zip(&table[p * width..][..width]) {
+                    *d = s.to_f32();
+                }
             }
         },
     );

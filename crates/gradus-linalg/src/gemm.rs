@@ -6,20 +6,23 @@
 //! inner, B batch.
 
 mod batched;
+pub(crate) mod bf16;
 mod blocked;
 mod mat;
 mod matvec;
 mod pack;
 mod strip;
 
-pub use self::batched::gemm_batched;
+pub use self::batched::{gemm_batched, gemm_batched_in};
+pub(crate) use self::bf16::product_in;
+pub use self::bf16::{Precision, Rounded, gemm_bf16, gemm_bias_in, gemm_in, is_accelerated};
+pub(crate) use self::mat::Raw;
 pub use self::mat::{Accum, MatMut, MatRef};
 pub(crate) use self::pack::{PANEL, transposed_panels};
 pub(crate) use self::strip::gemm_small;
 
 use gradus_tensor::DType;
 
-use self::mat::Raw;
 use crate::float::Float;
 use crate::scratch::with_scratch;
 use crate::simd;

@@ -84,7 +84,7 @@ pub struct Pretrained {
 pub struct OpenConfig {
     /// The seed of parameters that the folder does not have. Default: 0.
     pub seed: u64,
-    /// The dtype of the parameters. Default: f32.
+    /// The dtype of the parameters; with bf16 that of matrices, as [`ParamStore::with_dtype`] says. Default: f32.
     pub dtype: DType,
     /// Whether blocks are computed again in the backward; see [`FolderConfig::with_recompute`]. Default: no.
     pub recompute: bool,

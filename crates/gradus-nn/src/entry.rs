@@ -107,6 +107,9 @@ impl Waiting {
 impl Start {
     /// The initial value of the parameter `key`.
     pub(crate) fn make(self, key: &str, shape: Shape, dtype: DType, seed: u64) -> Result<Tensor> {
+        if dtype == DType::BF16 {
+            return self.make(key, shape, DType::F32, seed)?.to_dtype(dtype);
+        }
         let value = self.init.make(shape, dtype, seed, stream_of(key))?;
         let Some(zero_row) = self.zero_row else {
             return Ok(value);

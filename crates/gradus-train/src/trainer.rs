@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Instant;
 
-use gradus_autograd::{Gradients, Parameter, Tensor, Var};
+use gradus_autograd::{Gradients, Parameter, Precision, Tensor, Var, autocast};
 use gradus_checkpoint::StateDict;
 use gradus_data::{Batch, Dataset, Loader};
 use gradus_linalg::optimizer as kernel;
@@ -370,7 +370,11 @@ impl<'a> Trainer<'a> {
         let _span = trace::span("forward");
         let ctx = Ctx::train(self.config.seed, self.position.micro);
         self.position.micro += 1;
-        self.task.loss(batch, &ctx)
+        let precision = match self.config.dtype.as_str() {
+            "bf16" => Precision::Bf16,
+            _ => Precision::Full,
+        };
+        autocast(precision, || self.task.loss(batch, &ctx))
     }
 
     /// Scores the evaluation split, and notes whether it was better than all before.

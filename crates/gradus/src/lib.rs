@@ -51,7 +51,7 @@ pub mod prelude {
     pub use gradus_autograd::ops::CrossEntropyConfig;
     pub use gradus_autograd::{
         Buffer, DType, Error, GradConfig, GradcheckConfig, Gradients, Parameter, Result, ResultExt,
-        Shape, Tensor, Var, grad, gradcheck, no_grad, recompute,
+        Shape, Tensor, Var, autocast, grad, gradcheck, no_grad, recompute,
     };
     pub use gradus_checkpoint::{
         Metadata, StateDict, load_state_dict, save_state_dict, weights_sha256,

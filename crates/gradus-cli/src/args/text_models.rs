@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgGroup, Args, ValueHint};
+use clap::{ArgGroup, Args, ValueEnum, ValueHint};
+use gradus_autograd::{DType, Precision};
+use gradus_models::OpenConfig;
 
 use super::at_least_one;
 
@@ -15,7 +17,8 @@ Examples:
 
 Printed is the continuation without the prompt; it ends with the model's end token (the end of text that the folder
 names), with a --stop text, with --max-tokens, or with the model's positions. The same prompt and seed give the same
-tokens alone and with others, with any number of threads, and with --no-cache.";
+tokens alone and with others, with any number of threads, and with --no-cache; at --dtype bf16, whose steps are coarser,
+with any number of threads.";
 
 pub(super) const EMBED_EXAMPLES: &str = "\
 Examples:
@@ -56,6 +59,9 @@ pub(crate) struct GenerateArgs {
     /// Compute all of the text again for each token
     #[arg(long, help_heading = "Run")]
     pub(crate) no_cache: bool,
+    /// What weights are kept and products computed in
+    #[arg(long, value_name = "DTYPE", default_value = "f32", help_heading = "Run")]
+    pub(crate) dtype: ComputeType,
     /// Prompts that are continued together
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = at_least_one, help_heading = "Run")]
     pub(crate) batch_size: usize,
@@ -112,6 +118,9 @@ pub(crate) struct EmbedArgs {
     /// Tokens of a text, at most, with those of the tokenizer's template [default: what the folder says]
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub(crate) max_length: Option<usize>,
+    /// What weights are kept and products computed in
+    #[arg(long, value_name = "DTYPE", default_value = "f32")]
+    pub(crate) dtype: ComputeType,
     /// Texts that are computed together
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = at_least_one)]
     pub(crate) batch_size: usize,
@@ -121,6 +130,37 @@ pub(crate) struct EmbedArgs {
     /// Accepted because the other commands have it: the output is JSON anyway
     #[arg(long, hide = true)]
     pub(crate) json: bool,
+}
+
+/// What a model that is not trained computes in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ComputeType {
+    /// 32 bits
+    F32,
+    /// Matrices and the operands of products in 16 bits, 8 of them precision; sums and all else in 32
+    Bf16,
+}
+
+impl ComputeType {
+    /// How a folder is opened for it.
+    pub(crate) fn open(self) -> OpenConfig {
+        let dtype = match self {
+            Self::F32 => DType::F32,
+            Self::Bf16 => DType::BF16,
+        };
+        OpenConfig {
+            dtype,
+            ..OpenConfig::default()
+        }
+    }
+
+    /// That of its products.
+    pub(crate) fn precision(self) -> Precision {
+        match self {
+            Self::F32 => Precision::Full,
+            Self::Bf16 => Precision::Bf16,
+        }
+    }
 }
 
 fn number(text: &str, expected: &str, holds: impl Fn(f64) -> bool) -> Result<f64, String> {

@@ -4,9 +4,9 @@ use std::iter;
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use gradus_autograd::{Tensor, no_grad};
+use gradus_autograd::{Tensor, autocast, no_grad};
 use gradus_linalg::threads;
-use gradus_models::{Head, TextModel, open_pretrained};
+use gradus_models::{Head, TextModel, open_pretrained_with};
 use gradus_nn::Ctx;
 use gradus_text::{EncodeConfig, Encoding, Tokenizer};
 use serde::Serialize;
@@ -35,7 +35,7 @@ pub(super) fn run(args: &EmbedArgs) -> Result<Ending> {
     require_mean(&folder.path)?;
     let settings = json_object(&folder.path.join("sentence_bert_config.json"))?;
     let mut texts = texts(args)?;
-    let found = open_pretrained(&folder.path, Head::Pooled)?;
+    let found = open_pretrained_with(&folder.path, Head::Pooled, &args.dtype.open())?;
     let model = found.model.as_ref();
     folder.require_fit(model.vocab_size())?;
     let embedder = Embedder {
@@ -56,7 +56,8 @@ pub(super) fn run(args: &EmbedArgs) -> Result<Ending> {
             if some.is_empty() {
                 return Ok(Ending::Done);
             }
-            let embeddings = embedder.embed(&some, before)?;
+            let embed = || embedder.embed(&some, before);
+            let embeddings = autocast(args.dtype.precision(), embed)?;
             for (text, embedding) in some.iter().zip(embeddings) {
                 output::json(&Line { text, embedding })?;
             }

@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use anyhow::{Context, Error, Result, bail};
+use gradus_autograd::autocast;
 use gradus_linalg::threads;
 use gradus_models::{
-    CausalLm, Finish, GenerateConfig, Head, OpenConfig, Pretrained, generate, open_pretrained,
+    CausalLm, Finish, GenerateConfig, Head, Pretrained, generate, open_pretrained_with,
     open_with_adapter,
 };
 use gradus_text::{Message, Tokenizer};
@@ -55,7 +56,7 @@ pub(super) fn run(args: &GenerateArgs) -> Result<Ending> {
             ids: &ids,
             config: &config,
         };
-        work.all()?;
+        autocast(args.dtype.precision(), || work.all())?;
         Ok(Ending::Done)
     })
 }
@@ -92,14 +93,10 @@ fn prompts(args: &GenerateArgs) -> Result<Vec<String>> {
 }
 
 fn open(args: &GenerateArgs, folder: &TextFolder) -> Result<Pretrained> {
+    let options = args.dtype.open();
     let opened = match &args.adapter {
-        None => open_pretrained(&folder.path, Head::CausalLm),
-        Some(adapter) => open_with_adapter(
-            &folder.path,
-            adapter,
-            Head::CausalLm,
-            &OpenConfig::default(),
-        ),
+        None => open_pretrained_with(&folder.path, Head::CausalLm, &options),
+        Some(adapter) => open_with_adapter(&folder.path, adapter, Head::CausalLm, &options),
     };
     opened.with_context(|| folder.path.display().to_string())
 }

@@ -92,6 +92,7 @@ fn configuration(args: &TrainArgs) -> Result<(TrainConfig, Layers)> {
     layers.add_flag("seed", optimization.seed);
     layers.add_flag("out", run.out.clone());
     layers.add_flag("checkpoint_every", run.checkpoint_every);
+    layers.add_flag("dtype", run.dtype.clone());
     layers.add_flag("threads", run.threads);
     layers.add_flag("max_memory", run.max_memory);
     layers.add_flag("trace", run.trace.clone());

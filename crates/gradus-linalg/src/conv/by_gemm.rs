@@ -5,7 +5,9 @@ use std::ops::Range;
 use super::Geometry;
 use super::packed::{Plan, expand};
 use crate::float::Float;
-use crate::gemm::{Accum, MatMut, MatRef, copy_row_major, gemm, gemm_row_bias, gemm_serial};
+use crate::gemm::{
+    Accum, MatMut, MatRef, Precision, copy_row_major, gemm, gemm_row_bias, product_in,
+};
 use crate::im2col::{Images, col2im, segments};
 use crate::scratch::{SharedMut, with_scratch};
 use crate::threads::{for_each_block, for_each_chunk_mut};
@@ -64,15 +66,15 @@ pub(super) fn pointwise<T: Float>(
 }
 
 /// How positions are cut into blocks: some whole images, or some rows of one.
-struct Cut {
-    images: usize,
-    rows: usize,
+pub(super) struct Cut {
+    pub(super) images: usize,
+    pub(super) rows: usize,
     down: usize,
-    blocks: usize,
+    pub(super) blocks: usize,
 }
 
 impl Cut {
-    fn of(g: &Geometry, positions: usize) -> Self {
+    pub(super) fn of(g: &Geometry, positions: usize) -> Self {
         let images = (positions / g.positions().max(1)).clamp(1, g.batch.max(1));
         let rows = if images > 1 {
             g.output[0]
@@ -89,7 +91,7 @@ impl Cut {
     }
 
     /// Images and output rows of a block.
-    fn block(&self, g: &Geometry, block: usize) -> [Range<usize>; 2] {
+    pub(super) fn block(&self, g: &Geometry, block: usize) -> [Range<usize>; 2] {
         let (image, row) = (
             block / self.down * self.images,
             block % self.down * self.rows,
@@ -205,7 +207,9 @@ pub(super) fn grad_input<T: Float>(
     grad_out: Images<'_, T>,
     weight: &[T],
     g: &Geometry,
+    precision: Precision,
 ) {
+    let product = product_in(precision, false);
     let (inner, positions, pixels) = (g.inner(), g.positions(), g.input[0] * g.input[1]);
     if dst.is_empty() || positions == 0 {
         return dst.fill(T::ZERO);
@@ -237,7 +241,7 @@ pub(super) fn grad_input<T: Float>(
                     [inner as isize, 1],
                 );
                 let b = MatRef::row_major(grads, g.c_out, width);
-                gemm_serial(
+                product(
                     MatMut::row_major(columns, inner, width),
                     Accum::Replace,
                     a.transpose(),

@@ -7,7 +7,7 @@ use gradus_testing::conv::ConvCase;
 use super::*;
 use crate::threads::with_threads;
 
-fn case(
+pub(super) fn case(
     batch: usize,
     channels: [usize; 2],
     groups: usize,
@@ -29,7 +29,7 @@ fn case(
     }
 }
 
-fn reference(c: &Conv2d) -> ConvCase {
+pub(super) fn reference(c: &Conv2d) -> ConvCase {
     ConvCase {
         batch: c.batch,
         c_in: c.c_in,
@@ -43,13 +43,13 @@ fn reference(c: &Conv2d) -> ConvCase {
     }
 }
 
-fn tensor<T: Float>(values: &[f64], dims: [usize; 4]) -> Tensor {
+pub(super) fn tensor<T: Float>(values: &[f64], dims: [usize; 4]) -> Tensor {
     let values: Vec<T> = values.iter().map(|&v| T::from_f64(v)).collect();
     Tensor::from_slice(&values, dims).expect("tensor")
 }
 
 /// The same values with other strides: stored with the axes in another order, inside a longer tensor.
-fn strided<T: Float>(values: &[f64], dims: [usize; 4]) -> Tensor {
+pub(super) fn strided<T: Float>(values: &[f64], dims: [usize; 4]) -> Tensor {
     let plain = tensor::<T>(values, dims);
     let order = [2isize, 0, 3, 1];
     let stored = plain
@@ -66,7 +66,7 @@ fn strided<T: Float>(values: &[f64], dims: [usize; 4]) -> Tensor {
         .expect("flip")
 }
 
-fn channels_last<T: Float>(values: &[f64], dims: [usize; 4]) -> Tensor {
+pub(super) fn channels_last<T: Float>(values: &[f64], dims: [usize; 4]) -> Tensor {
     let stored = tensor::<T>(values, dims)
         .permute(&[0, 2, 3, 1])
         .expect("permute")
@@ -81,7 +81,7 @@ fn numbers(rng: &mut Rng, n: usize) -> Vec<f64> {
         .collect()
 }
 
-fn close<T: Float>(what: &str, c: &Conv2d, got: &[T], expected: &[f64], terms: usize) {
+pub(super) fn close<T: Float>(what: &str, c: &Conv2d, got: &[T], expected: &[f64], terms: usize) {
     let tolerance = T::EPSILON.to_f64() * (terms as f64 + 8.0);
     for (i, (g, e)) in got.iter().zip(expected).enumerate() {
         assert!(
@@ -91,15 +91,15 @@ fn close<T: Float>(what: &str, c: &Conv2d, got: &[T], expected: &[f64], terms: u
     }
 }
 
-struct Operands {
-    x: Vec<f64>,
-    weight: Vec<f64>,
-    bias: Vec<f64>,
-    grad: Vec<f64>,
+pub(super) struct Operands {
+    pub(super) x: Vec<f64>,
+    pub(super) weight: Vec<f64>,
+    pub(super) bias: Vec<f64>,
+    pub(super) grad: Vec<f64>,
 }
 
 impl Operands {
-    fn random(c: &Conv2d) -> Self {
+    pub(super) fn random(c: &Conv2d) -> Self {
         let (r, mut rng) = (reference(c), Rng::new(11, 0, c.inputs_hash()));
         let [x, weight, grad] =
             [r.inputs(), r.weights(), r.outputs()].map(|n| numbers(&mut rng, n));
@@ -117,7 +117,7 @@ impl Conv2d {
         (self.c_in * 131 + self.c_out * 17 + self.input[0]) as u64
     }
 
-    fn shapes(&self) -> [[usize; 4]; 3] {
+    pub(super) fn shapes(&self) -> [[usize; 4]; 3] {
         let [oh, ow] = self.output().expect("valid");
         [
             [self.batch, self.c_in, self.input[0], self.input[1]],
@@ -181,7 +181,7 @@ fn check_against_formula<T: Float>(c: &Conv2d) {
     }
 }
 
-fn cases() -> Vec<Conv2d> {
+pub(super) fn cases() -> Vec<Conv2d> {
     let mut cases = vec![
         case(2, [3, 6], 1, [12, 12], [5, 5]),
         case(3, [6, 16], 1, [9, 14], [5, 5]),

@@ -1,11 +1,15 @@
 //! Products over a batch: broadcast operands, items and their tiles in parallel.
 
-use gradus_tensor::View;
+use gradus_tensor::{DType, View};
 
+use super::bf16::{Precision, gemm_in};
 use super::mat::Raw;
-use super::{Accum, Grid, MIN_PARALLEL_MACS, MIN_TILE_MACS, MatMut, MatRef, Product, gemm};
+use super::{Accum, Grid, MIN_PARALLEL_MACS, MIN_TILE_MACS, MatMut, MatRef, Product};
 use crate::float::Float;
 use crate::threads::for_each_block;
+
+/// A batch of fewer items than this is one product after the other in bf16, each cut for threads.
+const FEW_ITEMS: usize = 8;
 
 /// Matrix products over equal batch dims: `dst[b…] (+)= x[b…] · y[b…]`; `(B…, m, k) · (B…, k, n) -> (B…, m, n)`.
 ///
@@ -16,6 +20,21 @@ use crate::threads::for_each_block;
 /// If ranks or dims differ: a bug of the caller, ops have validated them.
 #[track_caller]
 pub fn gemm_batched<T: Float>(dst: &mut [T], accum: Accum, x: View<'_, T>, y: View<'_, T>) {
+    gemm_batched_in(Precision::Full, dst, accum, x, y);
+}
+
+/// [`gemm_batched`] in a precision.
+///
+/// # Panics
+/// As [`gemm_batched`].
+#[track_caller]
+pub fn gemm_batched_in<T: Float>(
+    precision: Precision,
+    dst: &mut [T],
+    accum: Accum,
+    x: View<'_, T>,
+    y: View<'_, T>,
+) {
     let rank = x.shape().rank();
     assert!(
         rank >= 2 && rank == y.shape().rank(),
@@ -52,7 +71,8 @@ pub fn gemm_batched<T: Float>(dst: &mut [T], accum: Accum, x: View<'_, T>, y: Vi
             [batch * m, k],
             [row_stride, x.strides()[rank - 1]],
         );
-        return gemm(
+        return gemm_in(
+            precision,
             MatMut::row_major(dst, batch * m, n),
             accum,
             a,
@@ -65,10 +85,10 @@ pub fn gemm_batched<T: Float>(dst: &mut [T], accum: Accum, x: View<'_, T>, y: Vi
         cs: 1,
     };
     let grid = Grid::of(m, n, k);
-    let each = |item: usize, part: Option<usize>| {
+    let product = |item: usize| {
         let a = matrix(&x, batch_offset(&x, item), [m, k]);
         let b = matrix(&y, batch_offset(&y, item), [k, n]);
-        let product = Product {
+        Product {
             dst: dst.at(item * m, 0),
             accum,
             a: a.raw(),
@@ -77,7 +97,24 @@ pub fn gemm_batched<T: Float>(dst: &mut [T], accum: Accum, x: View<'_, T>, y: Vi
             n,
             k,
             bias: None,
+        }
+    };
+    let macs = m.saturating_mul(n).saturating_mul(k);
+    let block = (MIN_TILE_MACS / macs.max(1)).clamp(1, batch);
+    if precision == Precision::Bf16 && T::DTYPE == DType::F32 {
+        // Bits do not depend on how such a product is cut.
+        let cut = batch < FEW_ITEMS;
+        let each = |item: usize| {
+            // SAFETY: as below.
+            unsafe { product(item).run_in(precision, cut) }
         };
+        return match cut {
+            true => (0..batch).for_each(each),
+            false => for_each_block(batch, block, |_, items| items.for_each(each)),
+        };
+    }
+    let each = |item: usize, part: Option<usize>| {
+        let product = product(item);
         // SAFETY: the operands of this item lie in their slices (MatRef proved it, dst has batch · m · n elements), and each item and
         // tile writes its own part of dst.
         unsafe {
@@ -87,14 +124,12 @@ pub fn gemm_batched<T: Float>(dst: &mut [T], accum: Accum, x: View<'_, T>, y: Vi
             }
         }
     };
-    let macs = m.saturating_mul(n).saturating_mul(k);
     if macs >= MIN_PARALLEL_MACS {
         let tiles = grid.tiles();
         for_each_block(batch * tiles, 1, |index, _| {
             each(index / tiles, Some(index % tiles))
         });
     } else {
-        let block = (MIN_TILE_MACS / macs.max(1)).clamp(1, batch);
         for_each_block(batch, block, |_, items| {
             items.for_each(|item| each(item, None))
         });

@@ -254,10 +254,10 @@ impl<'a, T> MatMut<'a, T> {
 
 /// Pointer and strides of an operand whose bounds were proven by [`MatRef::new`] or [`MatMut::new`].
 #[derive(Debug)]
-pub(super) struct Raw<T> {
-    pub(super) ptr: *mut T,
-    pub(super) rs: isize,
-    pub(super) cs: isize,
+pub(crate) struct Raw<T> {
+    pub(crate) ptr: *mut T,
+    pub(crate) rs: isize,
+    pub(crate) cs: isize,
 }
 
 impl<T> Clone for Raw<T> {
@@ -276,7 +276,7 @@ unsafe impl<T: Sync + Send> Send for Raw<T> {}
 
 impl<T> Raw<T> {
     /// The operand whose element `(0, 0)` is this one's `(i, j)`.
-    pub(super) fn at(self, i: usize, j: usize) -> Self {
+    pub(crate) fn at(self, i: usize, j: usize) -> Self {
         let step = self
             .rs
             .wrapping_mul(i as isize)
@@ -288,7 +288,7 @@ impl<T> Raw<T> {
     }
 
     /// Rows and columns exchanged.
-    pub(super) fn transpose(self) -> Self {
+    pub(crate) fn transpose(self) -> Self {
         Self {
             rs: self.cs,
             cs: self.rs,

@@ -193,6 +193,7 @@ pub(crate) fn write_folder(
 fn dtype_name(store: &ParamStore) -> &'static str {
     match store.root().dtype() {
         gradus_autograd::DType::F64 => "float64",
+        gradus_autograd::DType::BF16 => "bfloat16",
         _ => "float32",
     }
 }

@@ -6,5 +6,6 @@ mod encoders;
 mod folders;
 mod glassllm;
 mod golden;
+mod halved;
 mod sizes;
 mod vit;

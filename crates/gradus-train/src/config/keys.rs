@@ -241,6 +241,10 @@ pub const KEYS: &[KeyInfo] = &[
         "All randomness of the run: weights, order, augmentation, dropout.",
     ),
     key(
+        "dtype",
+        "What training steps compute in: `f32`, or `bf16`: matrix products, convolutions and attention round their operands to bf16 and sum in f32, all else and the weights stay in f32. Evaluations are in f32.",
+    ),
+    key(
         "threads",
         "Compute threads; 0: one for each core. The result is the same.",
     ),

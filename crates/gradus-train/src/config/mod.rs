@@ -97,6 +97,7 @@ pub struct TrainConfig {
     pub keep_best: bool,
     // run
     pub seed: u64,
+    pub dtype: String,
     pub threads: usize,
     pub max_memory: usize,
     pub out: String,
@@ -258,6 +259,7 @@ impl Default for TrainConfig {
             early_stopping: 0,
             keep_best: false,
             seed: 42,
+            dtype: "f32".into(),
             threads: 0,
             max_memory: 0,
             out: String::new(),

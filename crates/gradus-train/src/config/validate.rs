@@ -48,6 +48,7 @@ impl TrainConfig {
         one_of("task", &self.task, TASKS)?;
         self.validate_model()?;
         one_of("optimizer", &self.optimizer, &["sgd", "adam", "adamw"])?;
+        one_of("dtype", &self.dtype, &["f32", "bf16"])?;
         one_of("sampler", &self.sampler, &["uniform", "balanced"])?;
         one_of("schedule_unit", &self.schedule_unit, &["step", "epoch"])?;
         let schedules = [

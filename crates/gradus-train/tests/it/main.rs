@@ -2,6 +2,7 @@
 //! to the bit, checkpoints that hold all of a run and stay readable; losses that are no numbers, runs that are too large.
 
 mod accumulate;
+mod bf16;
 mod checkpoints;
 mod nonfinite;
 mod released;

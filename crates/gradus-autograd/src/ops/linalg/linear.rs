@@ -1,11 +1,11 @@
 //! The linear layer's product: a matrix product with the weight transposed and the bias added in one pass.
 
 use gradus_linalg::Float;
-use gradus_linalg::gemm::{Accum, MatMut, MatRef, gemm, gemm_bias};
-use gradus_tensor::{Error, Result, Shape, Tensor};
+use gradus_linalg::gemm::{Accum, MatMut, MatRef, Precision, gemm_bf16, gemm_bias_in, gemm_in};
+use gradus_tensor::{DType, Element, Error, Result, Shape, Tensor, bf16};
 
 use super::matmul::rows;
-use crate::ops::support::{same_dtype, with_float};
+use crate::ops::support::{in_dtype, same_dtype, with_float};
 use crate::registry::{Args, Kind, OpSpec, one};
 use crate::{Backward, Op, Outputs, Saves, Stats, Var, apply};
 
@@ -16,7 +16,9 @@ struct Linear;
 fn validate(inputs: &[&Tensor]) -> Result<Shape> {
     let (x, weight) = (inputs[0], inputs[1]);
     let [outputs, features] = weight.shape().to_array("linear")?;
-    same_dtype("linear", x, weight)?;
+    if !is_halved(x, weight) {
+        same_dtype("linear", x, weight)?;
+    }
     let mismatch = |rhs: &Tensor, rule| Error::ShapeMismatch {
         op: "linear",
         lhs: *x.shape(),
@@ -50,8 +52,13 @@ fn validate(inputs: &[&Tensor]) -> Result<Shape> {
     Shape::new(&[before, &[outputs]].concat())
 }
 
+/// Whether the weight is stored in bf16 for an input of f32.
+fn is_halved(x: &Tensor, weight: &Tensor) -> bool {
+    x.dtype() == DType::F32 && weight.dtype() == DType::BF16
+}
+
 /// A tensor of rank 2 as an operand, read as it lies.
-fn matrix<T: Float>(x: &Tensor) -> Result<MatRef<'_, T>> {
+fn matrix<T: Element>(x: &Tensor) -> Result<MatRef<'_, T>> {
     let view = x.view::<T>()?;
     let (dims, strides) = (
         x.shape().to_array("linear")?,
@@ -60,7 +67,7 @@ fn matrix<T: Float>(x: &Tensor) -> Result<MatRef<'_, T>> {
     Ok(MatRef::new(view.data(), view.offset(), dims, strides))
 }
 
-fn forward<T: Float>(inputs: &[&Tensor], shape: Shape) -> Result<Tensor> {
+fn forward<T: Float>(precision: Precision, inputs: &[&Tensor], shape: Shape) -> Result<Tensor> {
     let (x, weight) = (inputs[0], inputs[1]);
     let [outputs, features] = weight.shape().to_array("linear")?;
     let count = shape.dims()[..shape.rank() - 1].iter().product();
@@ -70,10 +77,25 @@ fn forward<T: Float>(inputs: &[&Tensor], shape: Shape) -> Result<Tensor> {
     Tensor::try_build(shape, |dst: &mut [T]| {
         let dst = MatMut::row_major(dst, count, outputs);
         match &bias {
-            Some(bias) => gemm_bias(dst, x, weight, bias.as_slice::<T>()?),
-            None => gemm(dst, Accum::Replace, x, weight),
+            Some(bias) => gemm_bias_in(precision, dst, x, weight, bias.as_slice::<T>()?),
+            None => gemm_in(precision, dst, Accum::Replace, x, weight),
         }
         Ok(())
+    })
+}
+
+/// [`forward`] with a weight in bf16.
+fn forward_halved(inputs: &[&Tensor], shape: Shape) -> Result<Tensor> {
+    let (x, weight) = (inputs[0], inputs[1]);
+    let [outputs, features] = weight.shape().to_array("linear")?;
+    let count = shape.dims()[..shape.rank() - 1].iter().product();
+    let x = x.reshape([count, features])?;
+    let (x, weight) = (matrix::<f32>(&x)?, matrix::<bf16>(weight)?.transpose());
+    let bias = inputs.get(2).map(|bias| bias.contiguous()).transpose()?;
+    let bias = bias.as_ref().map(Tensor::as_slice::<f32>).transpose()?;
+    Tensor::build(shape, |dst: &mut [f32]| {
+        let dst = MatMut::row_major(dst, count, outputs);
+        gemm_bf16(dst, Accum::Replace, x, weight, bias);
     })
 }
 
@@ -86,16 +108,30 @@ impl Op for Linear {
         Saves::inputs(&[0, 1])
     }
 
-    fn forward(&self, inputs: &[&Tensor], _stats: &mut Stats) -> Result<Outputs> {
+    fn forward(&self, inputs: &[&Tensor], stats: &mut Stats) -> Result<Outputs> {
         let shape = validate(inputs)?;
-        with_float!(inputs[0].dtype(), self.name(), T => Ok(forward::<T>(inputs, shape)?.into()))
+        let precision = stats.precision();
+        if is_halved(inputs[0], inputs[1]) {
+            return Ok(forward_halved(inputs, shape)?.into());
+        }
+        with_float!(inputs[0].dtype(), self.name(), T => Ok(forward::<T>(precision, inputs, shape)?.into()))
     }
 
     fn backward(&self, ctx: &Backward<'_>, grad_out: &[Option<Var>]) -> Result<Vec<Option<Var>>> {
         let grad = ctx.grad(grad_out, 0)?;
         let tall = rows(&grad)?;
-        let x = || tall.matmul(&ctx.input(1)?)?.reshape(ctx.input_shape(0));
-        let weight = || tall.transpose(0, 1)?.matmul(&rows(&ctx.input(0)?)?);
+        let x = || {
+            let weight = ctx.input(1)?;
+            let grad = match weight.dtype() {
+                DType::BF16 => tall.linear(&weight.transpose(0, 1)?, None)?,
+                _ => tall.matmul(&weight)?,
+            };
+            grad.reshape(ctx.input_shape(0))
+        };
+        let weight = || {
+            let grad = tall.transpose(0, 1)?.matmul(&rows(&ctx.input(0)?)?)?;
+            in_dtype(grad, ctx.input_dtype(1))
+        };
         let mut grads = vec![
             ctx.needs(0).then(x).transpose()?,
             ctx.needs(1).then(weight).transpose()?,
@@ -120,7 +156,8 @@ impl Var {
     /// A weight `(I,)` with a bias `()` is one row, and O is gone from the result.
     ///
     /// # Numerics
-    /// As [`Var::matmul`]; the bias is added while a part of the product is in the cache. f32 or f64, all alike.
+    /// As [`Var::matmul`]; the bias is added while a part of the product is in the cache. f32 or f64, all alike; or a weight stored in
+    /// bf16 and the rest in f32: the input is rounded to bf16, sums run in f32.
     ///
     /// # Gradient
     /// `grad_out · weight`, `grad_outᵀ · self` and the sum of `grad_out` over all but the last dim. Saves input and weight.

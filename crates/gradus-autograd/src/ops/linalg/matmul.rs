@@ -1,6 +1,6 @@
 //! Matrix products with PyTorch's rules for vectors and batches.
 
-use gradus_linalg::gemm::{Accum, gemm_batched};
+use gradus_linalg::gemm::{Accum, gemm_batched_in};
 use gradus_tensor::{Error, Result, Shape, Tensor, broadcast_shapes};
 
 use crate::ops::support::{same_dtype, unbroadcast, with_float};
@@ -50,14 +50,15 @@ impl Op for Matmul {
         Saves::ALL_INPUTS
     }
 
-    fn forward(&self, inputs: &[&Tensor], _stats: &mut Stats) -> Result<Outputs> {
+    fn forward(&self, inputs: &[&Tensor], stats: &mut Stats) -> Result<Outputs> {
         let (a, b) = (inputs[0], inputs[1]);
         same_dtype(self.name(), a, b)?;
+        let precision = stats.precision();
         let [shape, wide_a, wide_b] = shapes(a.shape(), b.shape())?;
         with_float!(a.dtype(), self.name(), T => {
             let a = a.view::<T>()?.broadcast(self.name(), &wide_a)?;
             let b = b.view::<T>()?.broadcast(self.name(), &wide_b)?;
-            let product = Tensor::build(shape, |dst: &mut [T]| gemm_batched(dst, Accum::Replace, a, b))?;
+            let product = Tensor::build(shape, |dst: &mut [T]| gemm_batched_in(precision, dst, Accum::Replace, a, b))?;
             Ok(product.into())
         })
     }

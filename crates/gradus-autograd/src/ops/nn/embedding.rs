@@ -40,7 +40,7 @@ impl Var {
     ///
     /// # Numerics
     /// Exact, but for rows that `max_norm` scales, by `max_norm / (length + 1e-7)` as PyTorch's. The table itself stays as it
-    /// is (PyTorch changes it in place; so does the layer). f32 or f64.
+    /// is (PyTorch changes it in place; so does the layer). f32 or f64; a table stored in bf16 gives rows of f32.
     ///
     /// # Gradient
     /// Row by row the sum of `grad_out` over the places of its index, in order and in f64, in parallel; 0 for `padding_idx`;

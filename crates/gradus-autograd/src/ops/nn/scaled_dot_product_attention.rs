@@ -7,6 +7,7 @@ use gradus_linalg::attention::{
 use gradus_random::Philox;
 use gradus_tensor::{DType, Result, Shape, Tensor};
 
+use crate::autocast::precision;
 use crate::ops::support::attention::{Layout, OP};
 use crate::ops::support::compose::by_composition;
 use crate::ops::support::noise::{kept, require_share};
@@ -72,6 +73,7 @@ impl Fused {
             scale: self.scale,
             causal: self.config.is_causal,
             mask: layout.view(self.mask.as_ref())?,
+            precision: precision(),
             drop: (p > 0.0).then_some(Drop { p, philox, step }),
         })
     }
@@ -191,6 +193,7 @@ impl Op for Fused {
 
     fn forward(&self, inputs: &[&Tensor], stats: &mut Stats) -> Result<Outputs> {
         let inputs = [inputs[0], inputs[1], inputs[2]];
+        stats.precision(); // the backward's, too
         with_float!(inputs[0].dtype(), OP, T => Ok(self.forward::<T>(inputs, stats)?.into()))
     }
 

@@ -214,6 +214,15 @@ pub(crate) fn same_dtype(op: &'static str, a: &Tensor, b: &Tensor) -> Result<()>
     }
 }
 
+/// The var in this dtype: itself, if it has it.
+pub(crate) fn in_dtype(x: Var, dtype: DType) -> Result<Var> {
+    if x.dtype() == dtype {
+        Ok(x)
+    } else {
+        x.to_dtype(dtype)
+    }
+}
+
 /// The gradient of an operand that was broadcast: summed over the dims in which it was expanded.
 pub(crate) fn unbroadcast(grad: &Var, shape: &Shape) -> Result<Var> {
     if grad.shape() == shape {

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use gradus_linalg::embedding::{Scatter, add_rows, pick_rows};
-use gradus_tensor::{DType, Error, Result, Shape, Tensor};
+use gradus_linalg::embedding::{Scatter, add_rows, pick_rows, pick_rows_bf16};
+use gradus_tensor::{DType, Error, Result, Shape, Tensor, bf16};
 
 use super::pairs::norm;
-use super::{is_positive, require, require_dtype, scalar_like, with_float};
+use super::{in_dtype, is_positive, require, require_dtype, scalar_like, with_float};
 use crate::{Backward, Op, Outputs, Saves, Stats, Var, apply};
 
 /// Positions in a table, and what their gradients are multiplied by.
@@ -82,6 +82,11 @@ impl Op for Pick {
         let [_, width] = inputs[0].shape().to_array(self.name())?;
         let (table, positions) = (inputs[0].contiguous()?, &self.lookup.positions);
         let shape = Shape::new(&[positions.len(), width])?;
+        if table.dtype() == DType::BF16 {
+            let from = table.as_slice::<bf16>()?;
+            let build = |dst: &mut [f32]| pick_rows_bf16(dst, from, positions, width);
+            return Ok(Tensor::build(shape, build)?.into());
+        }
         with_float!(table.dtype(), self.name(), T => {
             let from = table.as_slice::<T>()?;
             Ok(Tensor::build(shape, |dst: &mut [T]| pick_rows(dst, from, positions, width))?.into())
@@ -90,7 +95,8 @@ impl Op for Pick {
 
     fn backward(&self, ctx: &Backward<'_>, grad_out: &[Option<Var>]) -> Result<Vec<Option<Var>>> {
         let grad = ctx.grad(grad_out, 0)?;
-        Ok(vec![Some(self.lookup.clone().add(&grad, self.rows)?)])
+        let grad = self.lookup.clone().add(&grad, self.rows)?;
+        Ok(vec![Some(in_dtype(grad, ctx.input_dtype(0))?)])
     }
 }
 

@@ -1,12 +1,12 @@
 //! A convolution and its gradients, each of which is linear in both inputs and has the others as its gradients.
 
 use gradus_linalg::Float;
-use gradus_linalg::conv;
-use gradus_tensor::{Result, Shape, Tensor};
+use gradus_linalg::conv::{self, Conv2d};
+use gradus_tensor::{DType, Result, Shape, Tensor, View};
 
 use super::{Geometry, as_images};
 use crate::ops::support::with_float;
-use crate::{Backward, Op, Outputs, Saves, Stats, Var, apply};
+use crate::{Backward, Op, Outputs, Precision, Saves, Stats, Var, apply};
 
 /// Inputs: x, weight, and maybe bias `(O,)`.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +44,26 @@ fn forward<T: Float>(inputs: &[&Tensor], op: &'static str, g: &Geometry) -> Resu
     Tensor::build(shape, |dst: &mut [T]| {
         conv::conv2d(dst, x, weight, bias, &g.conv.plane());
     })
+}
+
+/// A convolution or one of its gradients in bf16: `kernel` makes `shape` of two operands, as images.
+fn in_bf16(
+    inputs: &[&Tensor],
+    shape: Shape,
+    g: &Geometry,
+    kernel: impl FnOnce(&mut [f32], View<'_, f32>, View<'_, f32>, &Conv2d),
+) -> Result<Tensor> {
+    let (a, b) = (
+        as_images(inputs[0], g.sides)?,
+        as_images(inputs[1], g.sides)?,
+    );
+    let (a, b) = (a.view::<f32>()?, b.view::<f32>()?);
+    Tensor::build(shape, |dst: &mut [f32]| kernel(dst, a, b, &g.conv.plane()))
+}
+
+/// Whether the op runs in bf16: f32 over one or two sides, where that is asked for.
+fn is_bf16(inputs: &[&Tensor], g: &Geometry, stats: &mut Stats) -> bool {
+    stats.precision() == Precision::Bf16 && inputs[0].dtype() == DType::F32 && g.sides < 3
 }
 
 fn grad_input<T: Float>(inputs: &[&Tensor], g: &Geometry) -> Result<Tensor> {
@@ -93,7 +113,16 @@ impl Op for Conv {
         Saves::inputs(&[0, 1])
     }
 
-    fn forward(&self, inputs: &[&Tensor], _stats: &mut Stats) -> Result<Outputs> {
+    fn forward(&self, inputs: &[&Tensor], stats: &mut Stats) -> Result<Outputs> {
+        if is_bf16(inputs, &self.0, stats) {
+            let bias = inputs.get(2).map(|bias| bias.contiguous()).transpose()?;
+            let bias = bias.as_ref().map(Tensor::as_slice::<f32>).transpose()?;
+            let shape = self.0.output_shape(self.name())?;
+            return Ok(in_bf16(inputs, shape, &self.0, |dst, x, weight, conv| {
+                conv::conv2d_bf16(dst, x, weight, bias, conv);
+            })?
+            .into());
+        }
         with_float!(inputs[0].dtype(), self.name(), T => Ok(forward::<T>(inputs, self.name(), &self.0)?.into()))
     }
 
@@ -135,7 +164,11 @@ impl Op for GradInput {
         Saves::ALL_INPUTS
     }
 
-    fn forward(&self, inputs: &[&Tensor], _stats: &mut Stats) -> Result<Outputs> {
+    fn forward(&self, inputs: &[&Tensor], stats: &mut Stats) -> Result<Outputs> {
+        if is_bf16(inputs, &self.0, stats) {
+            let shape = self.0.input_shape()?;
+            return Ok(in_bf16(inputs, shape, &self.0, conv::conv2d_grad_input_bf16)?.into());
+        }
         with_float!(inputs[0].dtype(), self.name(), T => Ok(grad_input::<T>(inputs, &self.0)?.into()))
     }
 
@@ -168,7 +201,11 @@ impl Op for GradWeight {
         Saves::ALL_INPUTS
     }
 
-    fn forward(&self, inputs: &[&Tensor], _stats: &mut Stats) -> Result<Outputs> {
+    fn forward(&self, inputs: &[&Tensor], stats: &mut Stats) -> Result<Outputs> {
+        if is_bf16(inputs, &self.0, stats) {
+            let shape = self.0.weight_shape()?;
+            return Ok(in_bf16(inputs, shape, &self.0, conv::conv2d_grad_weight_bf16)?.into());
+        }
         with_float!(inputs[0].dtype(), self.name(), T => Ok(grad_weight::<T>(inputs, &self.0)?.into()))
     }
 

@@ -1,0 +1,171 @@
+//! Copies of images with their padding in bf16, so that every tap of every output is one addition away.
+//!
+//! A stride of `s` is copied as `s` interleaved phases. A copy holds the input under some output rows of one image: channel by channel, phase
+//! by phase, row by row. Output row `oy` and column `ox` stand at place `oy · pitch + ox`, and the input under a tap at its offset from there.
+
+use crate::conv::Geometry;
+use crate::gemm::Raw;
+use crate::gemm::bf16::pack;
+use crate::im2col::Images;
+use crate::scratch::with_scratch;
+
+/// Elements after each channel that are written with its last row: a register.
+const SLACK: usize = 32;
+
+/// The layout of copies of `rows` output rows.
+pub(super) struct Plan {
+    /// Phases in use along each axis.
+    phases: [Vec<usize>; 2],
+    /// Height and width of one phase.
+    phase: [usize; 2],
+    /// Elements of one channel, with what is written beyond its end.
+    pub(super) channel: usize,
+    /// From a place to each tap `(ky, kx)`.
+    pub(super) taps: Vec<usize>,
+    /// Places from one output row to the next.
+    pub(super) pitch: usize,
+}
+
+impl Plan {
+    pub(super) fn new(g: &Geometry, rows: usize) -> Self {
+        let place = |d: usize, tap: usize| {
+            let distance = tap * g.dilation[d];
+            (distance % g.stride[d], distance / g.stride[d])
+        };
+        let phases = [0, 1].map(|d| {
+            let mut used: Vec<usize> = (0..g.kernel[d]).map(|tap| place(d, tap).0).collect();
+            used.sort_unstable();
+            used.dedup();
+            used
+        });
+        let outputs = [rows, g.output[1]];
+        let phase = [0, 1].map(|d| outputs[d] + place(d, g.kernel[d] - 1).1);
+        let slot = |d: usize, tap: usize| {
+            let (wanted, step) = place(d, tap);
+            let slot = phases[d].iter().position(|&p| p == wanted);
+            (slot.unwrap_or(0), step)
+        };
+        let mut taps = Vec::with_capacity(g.kernel[0] * g.kernel[1]);
+        for ky in 0..g.kernel[0] {
+            let (slot_y, step_y) = slot(0, ky);
+            for kx in 0..g.kernel[1] {
+                let (slot_x, step_x) = slot(1, kx);
+                let start = (slot_y * phases[1].len() + slot_x) * phase[0] * phase[1];
+                taps.push(start + step_y * phase[1] + step_x);
+            }
+        }
+        Self {
+            channel: phases[0].len() * phases[1].len() * phase[0] * phase[1] + SLACK,
+            pitch: phase[1],
+            phases,
+            phase,
+            taps,
+        }
+    }
+
+    /// Fills copies of channels `channels` (at `dst`) with the input under output rows from `first_row` on of image `n`; `row` stores one
+    /// row of `pitch` values at an element of the copy.
+    fn fill(
+        &self,
+        source: &Source<'_>,
+        channels: std::ops::Range<usize>,
+        per_copy: usize,
+        mut row: impl FnMut(usize, &mut [f32]),
+    ) {
+        let Source {
+            images,
+            g,
+            n,
+            group,
+            first_row,
+        } = *source;
+        let width = self.pitch;
+        with_scratch(per_copy * width, |lines: &mut [f32]| {
+            for (index, c) in channels.enumerate() {
+                let mut at = index * self.channel;
+                for &phase_y in &self.phases[0] {
+                    for &phase_x in &self.phases[1] {
+                        for q in 0..self.phase[0] {
+                            let y =
+                                g.origin[0] + ((first_row + q) * g.stride[0] + phase_y) as isize;
+                            let x = g.origin[1] + phase_x as isize;
+                            lines.fill(0.0);
+                            for (part, line) in lines.chunks_exact_mut(width).enumerate() {
+                                let channel = c * per_copy + part;
+                                if channel < g.c_in {
+                                    let channel = group * g.c_in + channel;
+                                    images.gather_row(
+                                        line,
+                                        [n, channel],
+                                        [y, x],
+                                        g.stride[1],
+                                        g.input,
+                                    );
+                                }
+                            }
+                            row(at, lines);
+                            at += width;
+                        }
+                    }
+                }
+            }
+        });
+    }
+
+    /// Words of pairs of channels: `dst` is written for pairs `pairs`, from its start.
+    ///
+    /// # Safety
+    /// `dst` is writable in `pairs.len() · channel` words; the processor has the instructions.
+    pub(super) unsafe fn words(
+        &self,
+        dst: *mut u32,
+        source: &Source<'_>,
+        pairs: std::ops::Range<usize>,
+    ) {
+        let width = self.pitch;
+        self.fill(source, pairs, 2, |at, lines| {
+            let x = Raw {
+                ptr: lines.as_mut_ptr(),
+                rs: 1,
+                cs: width as isize,
+            };
+            // SAFETY: the row lies in the copy, and what is stored beyond it in the next row, which comes later, or after the channel.
+            unsafe {
+                let dst = dst.wrapping_add(at);
+                pack::across(dst, width.next_multiple_of(pack::LANES), x, width, 2);
+            }
+        });
+    }
+
+    /// Values of channels, one bf16 each: `dst` is written for channels `channels`, from its start.
+    ///
+    /// # Safety
+    /// `dst` is writable in `channels.len() · channel` elements; the processor has the instructions.
+    pub(super) unsafe fn halves(
+        &self,
+        dst: *mut u16,
+        source: &Source<'_>,
+        channels: std::ops::Range<usize>,
+    ) {
+        let width = self.pitch;
+        self.fill(source, channels, 1, |at, line| {
+            let x = Raw {
+                ptr: line.as_mut_ptr(),
+                rs: 0,
+                cs: 1,
+            };
+            // SAFETY: as in `words`; the registers are stored at any address.
+            unsafe { pack::along(dst.wrapping_add(at).cast::<u32>(), 0, x, 1, width) };
+        });
+    }
+}
+
+/// What a copy is made of.
+#[derive(Clone, Copy)]
+pub(super) struct Source<'a> {
+    pub(super) images: Images<'a, f32>,
+    pub(super) g: &'a Geometry,
+    pub(super) n: usize,
+    pub(super) group: usize,
+    pub(super) first_row: usize,
+}

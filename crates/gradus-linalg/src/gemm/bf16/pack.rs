@@ -1,0 +1,246 @@
+//! Operands rounded to bf16 and packed in pairs along K: a 32-bit word holds an even term in its low half and the next one in its high half.
+//!
+//! An operand is seen as lanes along K: lane `l`, term `k` is `x.at(l, k)`. The rows of the left operand and the columns of the right one are
+//! lanes. Terms past an odd end and lanes past the last are 0.
+
+use std::arch::x86_64::*;
+
+use gradus_tensor::DType;
+
+use super::Rounded;
+use crate::gemm::mat::Raw;
+
+/// Lanes of a register of pairs.
+pub(crate) const LANES: usize = 16;
+
+/// The lowest `count` of 16 bits.
+#[inline]
+pub(crate) fn mask16(count: usize) -> u16 {
+    if count >= 16 { !0 } else { (1 << count) - 1 }
+}
+
+/// The lowest `count` of 32 bits.
+#[inline]
+fn mask32(count: usize) -> u32 {
+    if count >= 32 { !0 } else { (1 << count) - 1 }
+}
+
+/// 32 terms that follow one another, rounded; those from `count` on are 0 and not read.
+///
+/// # Safety
+/// `ptr` is readable in its first `count` elements.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
+pub(crate) unsafe fn terms<T: Rounded>(ptr: *const T, count: usize) -> __m512i {
+    // SAFETY: the masks leave out what is not readable; T is f32 or bf16, as its dtype says; registers of 64 bytes are reinterpreted.
+    unsafe {
+        if T::DTYPE == DType::F32 {
+            let ptr = ptr.cast::<f32>();
+            let low = _mm512_maskz_loadu_ps(mask16(count), ptr);
+            let high =
+                _mm512_maskz_loadu_ps(mask16(count.saturating_sub(16)), ptr.wrapping_add(16));
+            std::mem::transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(high, low))
+        } else {
+            _mm512_maskz_loadu_epi16(mask32(count), ptr.cast::<i16>())
+        }
+    }
+}
+
+/// Pairs of 16 lanes that follow one another: the low halves from `low`, the high ones from `high` or 0; lanes from `count` on are 0.
+///
+/// # Safety
+/// Both are readable in their first `count` elements.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
+unsafe fn pairs<T: Rounded>(low: *const T, high: Option<*const T>, count: usize) -> __m512i {
+    // SAFETY: as in `terms`.
+    unsafe {
+        let both = if T::DTYPE == DType::F32 {
+            let mask = mask16(count);
+            let low = _mm512_maskz_loadu_ps(mask, low.cast());
+            let high = match high {
+                Some(high) => _mm512_maskz_loadu_ps(mask, high.cast()),
+                None => _mm512_setzero_ps(),
+            };
+            std::mem::transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(high, low))
+        } else {
+            let mask = mask16(count);
+            let low = _mm256_maskz_loadu_epi16(mask, low.cast());
+            let high = match high {
+                Some(high) => _mm256_maskz_loadu_epi16(mask, high.cast()),
+                None => _mm256_setzero_si256(),
+            };
+            _mm512_inserti64x4::<1>(_mm512_castsi256_si512(low), high)
+        };
+        let order = _mm512_set_epi16(
+            31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5, 20,
+            4, 19, 3, 18, 2, 17, 1, 16, 0,
+        );
+        _mm512_permutexvar_epi16(order, both)
+    }
+}
+
+/// [`pairs`] of 32 lanes.
+///
+/// # Safety
+/// As for [`pairs`].
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
+pub(crate) unsafe fn wide_pairs<T: Rounded>(
+    low: *const T,
+    high: Option<*const T>,
+    count: usize,
+) -> [__m512i; 2] {
+    // SAFETY: as in `terms`; lanes past `count` are not read.
+    unsafe {
+        if T::DTYPE == DType::F32 {
+            let rest = count.saturating_sub(LANES);
+            let next = |ptr: *const T| ptr.wrapping_add(LANES);
+            return [
+                pairs(low, high, count),
+                pairs(next(low), high.map(next), rest),
+            ];
+        }
+        let low = terms(low, count);
+        let high = match high {
+            Some(high) => terms(high, count),
+            None => _mm512_setzero_si512(),
+        };
+        let first = _mm512_set_epi16(
+            47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40, 8, 39, 7, 38, 6, 37, 5, 36,
+            4, 35, 3, 34, 2, 33, 1, 32, 0,
+        );
+        let second = _mm512_add_epi16(first, _mm512_set1_epi16(16));
+        [
+            _mm512_permutex2var_epi16(low, first, high),
+            _mm512_permutex2var_epi16(low, second, high),
+        ]
+    }
+}
+
+/// Exchanges rows and columns of 16 × 16 words.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
+fn transpose(rows: [__m512i; 16]) -> [__m512i; 16] {
+    let mut a = rows;
+    for i in 0..8 {
+        a[2 * i] = _mm512_unpacklo_epi32(rows[2 * i], rows[2 * i + 1]);
+        a[2 * i + 1] = _mm512_unpackhi_epi32(rows[2 * i], rows[2 * i + 1]);
+    }
+    let mut b = a;
+    for i in 0..4 {
+        for j in 0..2 {
+            b[4 * i + 2 * j] = _mm512_unpacklo_epi64(a[4 * i + j], a[4 * i + 2 + j]);
+            b[4 * i + 2 * j + 1] = _mm512_unpackhi_epi64(a[4 * i + j], a[4 * i + 2 + j]);
+        }
+    }
+    // b[4 i + c] holds columns c, 4 + c, 8 + c and 12 + c of rows 4 i to 4 i + 3.
+    let mut out = b;
+    for c in 0..4 {
+        let even = _mm512_shuffle_i32x4::<0x88>(b[c], b[4 + c]);
+        let odd = _mm512_shuffle_i32x4::<0xdd>(b[c], b[4 + c]);
+        let even_below = _mm512_shuffle_i32x4::<0x88>(b[8 + c], b[12 + c]);
+        let odd_below = _mm512_shuffle_i32x4::<0xdd>(b[8 + c], b[12 + c]);
+        out[c] = _mm512_shuffle_i32x4::<0x88>(even, even_below);
+        out[8 + c] = _mm512_shuffle_i32x4::<0xdd>(even, even_below);
+        out[4 + c] = _mm512_shuffle_i32x4::<0x88>(odd, odd_below);
+        out[12 + c] = _mm512_shuffle_i32x4::<0xdd>(odd, odd_below);
+    }
+    out
+}
+
+/// Packs `lanes` lanes so that those of a pair follow one another, `width` words a pair: `dst[pair · width + lane]`. Lanes from `lanes`
+/// rounded up to a multiple of 16 on are not written.
+///
+/// # Safety
+/// `x` is readable in `lanes` lanes and `count` terms, `dst` writable in `count.div_ceil(2) · width` words; `width` is a multiple of 16 and
+/// at least `lanes`. The processor has the instructions.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
+pub(crate) unsafe fn across<T: Rounded>(
+    dst: *mut u32,
+    width: usize,
+    x: Raw<T>,
+    lanes: usize,
+    count: usize,
+) {
+    debug_assert!(width.is_multiple_of(LANES) && width >= lanes);
+    for lane in (0..lanes).step_by(LANES) {
+        let dst = dst.wrapping_add(lane);
+        let (x, lanes) = (x.at(lane, 0), LANES.min(lanes - lane));
+        // SAFETY: a part of what the caller promised.
+        unsafe {
+            if x.rs == 1 || lanes == 1 {
+                for k in (0..count).step_by(2) {
+                    let high = (k + 1 < count).then(|| x.at(0, k + 1).ptr.cast_const());
+                    let words = pairs(x.at(0, k).ptr.cast_const(), high, lanes);
+                    _mm512_storeu_si512(dst.add(k / 2 * width).cast(), words);
+                }
+            } else if x.cs == 1 {
+                for k in (0..count).step_by(2 * LANES) {
+                    let mut rows = [_mm512_setzero_si512(); LANES];
+                    for (lane, row) in rows[..lanes].iter_mut().enumerate() {
+                        *row = terms(x.at(lane, k).ptr.cast_const(), count - k);
+                    }
+                    let columns = transpose(rows);
+                    let pairs = (count - k).div_ceil(2).min(LANES);
+                    for (pair, &words) in columns[..pairs].iter().enumerate() {
+                        _mm512_storeu_si512(dst.add((k / 2 + pair) * width).cast(), words);
+                    }
+                }
+            } else {
+                for k in (0..count).step_by(2) {
+                    for lane in 0..LANES {
+                        let word = if lane < lanes {
+                            word(x, lane, k, count)
+                        } else {
+                            0
+                        };
+                        *dst.add(k / 2 * width + lane) = word;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Packs `lanes` lanes one after the other: `dst[lane · pitch + pair]`, `pitch` being a multiple of 16 words that holds all pairs.
+///
+/// # Safety
+/// As for [`across`], with `dst` writable in `lanes · pitch` words.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
+pub(crate) unsafe fn along<T: Rounded>(
+    dst: *mut u32,
+    pitch: usize,
+    x: Raw<T>,
+    lanes: usize,
+    count: usize,
+) {
+    for lane in 0..lanes {
+        let dst = dst.wrapping_add(lane * pitch);
+        // SAFETY: a part of what the caller promised.
+        unsafe {
+            if x.cs == 1 {
+                for k in (0..count).step_by(2 * LANES) {
+                    let words = terms(x.at(lane, k).ptr.cast_const(), count - k);
+                    _mm512_storeu_si512(dst.add(k / 2).cast(), words);
+                }
+            } else {
+                for k in (0..count).step_by(2) {
+                    *dst.add(k / 2) = word(x, lane, k, count);
+                }
+            }
+        }
+    }
+}
+
+/// One pair of a lane.
+///
+/// # Safety
+/// The lane is readable in `count` terms, `k` is one of them.
+#[inline]
+unsafe fn word<T: Rounded>(x: Raw<T>, lane: usize, k: usize, count: usize) -> u32 {
+    // SAFETY: promised by the caller.
+    let term = |k: usize| u32::from(unsafe { *x.at(lane, k).ptr }.to_bf16().to_bits());
+    let high = if k + 1 < count { term(k + 1) } else { 0 };
+    term(k) | high << 16
+}
