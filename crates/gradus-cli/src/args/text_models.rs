@@ -60,7 +60,12 @@ pub(crate) struct GenerateArgs {
     #[arg(long, help_heading = "Run")]
     pub(crate) no_cache: bool,
     /// What weights are kept and products computed in
-    #[arg(long, value_name = "DTYPE", default_value = "f32", help_heading = "Run")]
+    #[arg(
+        long,
+        value_name = "DTYPE",
+        default_value = "f32",
+        help_heading = "Run"
+    )]
     pub(crate) dtype: ComputeType,
     /// Prompts that are continued together
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = at_least_one, help_heading = "Run")]

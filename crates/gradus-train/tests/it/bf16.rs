@@ -17,7 +17,9 @@ fn trained(model: &str, dtype: &str, seed: u64, steps: u64, threads: usize) -> (
         ..config(&out)
     };
     let outcome = with_threads(threads, || run(&config, false));
-    let losses = losses(&out).into_iter().map(|(_, bits)| f64::from_bits(bits));
+    let losses = losses(&out)
+        .into_iter()
+        .map(|(_, bits)| f64::from_bits(bits));
     (outcome.weights_sha256, losses.collect())
 }
 
