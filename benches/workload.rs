@@ -1,6 +1,9 @@
-//! One workload, timed: `workload NAME [--threads N] [--steps K]` prints one JSON line. `cargo xtask bench --workload` starts it.
+//! One workload, timed: `workload NAME [--threads N] [--steps K]` prints one JSON line; with `--serve` one a request.
+//! `cargo xtask bench` starts it.
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, reason = "its output is one line of JSON")]
+
+mod serve;
 
 use gradus::autograd::{OpProfile, profile};
 use gradus::prelude::*;
@@ -20,6 +23,7 @@ struct Request {
     threads: usize,
     steps: Option<usize>,
     profile: bool,
+    serve: bool,
 }
 
 fn main() -> ExitCode {
@@ -49,6 +53,7 @@ fn request(mut words: impl Iterator<Item = String>) -> Outcome<Request> {
         threads: 1,
         steps: None,
         profile: false,
+        serve: false,
     };
     if !WORKLOADS.iter().any(|known| known.name == request.name) {
         return Err(format!("{:?} is no workload; {}", request.name, known()).into());
@@ -56,6 +61,10 @@ fn request(mut words: impl Iterator<Item = String>) -> Outcome<Request> {
     while let Some(flag) = words.next() {
         if flag == "--profile" {
             request.profile = true;
+            continue;
+        }
+        if flag == "--serve" {
+            request.serve = true;
             continue;
         }
         let value = words
@@ -81,7 +90,11 @@ fn run(request: &Request) -> Outcome<serde_json::Value> {
         .iter()
         .find(|known| known.name == request.name)
         .ok_or("no such workload")?;
+    let base_rss_mb = peak_rss_mb();
     let mut workload = (named.make)()?;
+    if request.serve {
+        return serve::serve(workload.as_mut(), base_rss_mb);
+    }
     let first = workload.step()?;
     for _ in 1..WARM_UP {
         workload.step()?;

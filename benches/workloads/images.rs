@@ -5,9 +5,12 @@ use gradus::data::FolderConfig;
 use gradus::prelude::*;
 use gradus_random::Rng;
 use image::{ImageFormat, RgbImage};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 const COUNT: u64 = 64;
+/// A folder to leave the files in, so that other programs can read them.
+const KEPT: &str = "GRADUS_BENCH_IMAGES";
 
 struct Images {
     loader: Loader,
@@ -46,14 +49,18 @@ fn picture(seed: u64) -> RgbImage {
 }
 
 pub(super) fn jpeg_folder() -> Outcome<Box<dyn Workload>> {
-    let folder = tempfile::tempdir()?;
-    let class = folder.path().join("train").join("pictures");
+    let temporary = tempfile::tempdir()?;
+    let kept = std::env::var_os(KEPT).map(PathBuf::from);
+    let folder = kept.as_deref().unwrap_or(temporary.path());
+    let class = folder.join("train").join("pictures");
     std::fs::create_dir_all(&class)?;
     for i in 0..COUNT {
         let file = class.join(format!("{i:03}.jpg"));
-        picture(i).save_with_format(file, ImageFormat::Jpeg)?;
+        if !file.exists() {
+            picture(i).save_with_format(file, ImageFormat::Jpeg)?;
+        }
     }
-    let data = open_folder(folder.path(), &FolderConfig::default())?;
+    let data = open_folder(folder, &FolderConfig::default())?;
     let split = data.train().ok_or("the folder has no images")?.clone();
     let transforms = Compose::from_specs(&[
         TransformSpec::new("Resize").with("size", 256.0),
@@ -72,6 +79,6 @@ pub(super) fn jpeg_folder() -> Outcome<Box<dyn Workload>> {
     Ok(Box::new(Images {
         loader: Loader::new(Arc::new(dataset), config)?,
         epoch: 0,
-        _folder: folder,
+        _folder: temporary,
     }))
 }

@@ -10,6 +10,7 @@
 
 // foundation
 pub mod float;
+pub mod limits;
 pub mod math;
 pub mod simd;
 pub mod threads;

@@ -1,10 +1,8 @@
 //! One workload, timed in a process of its own.
 
-use crate::project::{self, Project, run_for_stdout};
-use anyhow::{Context, Result, bail};
-use serde_json::Value;
+use crate::project::{self, Project};
+use anyhow::{Result, bail};
 use std::path::PathBuf;
-use std::process::Command;
 
 #[derive(clap::Args)]
 pub(super) struct WorkloadArgs {
@@ -41,7 +39,7 @@ pub(super) fn run(project: &Project, args: &WorkloadArgs) -> Result<()> {
             args.dtype
         );
     }
-    let mut command = project.command(binary(project)?);
+    let mut command = project.command(build(project, "workload")?);
     command.args(&args.workload);
     command.args(["--threads", &args.threads.to_string()]);
     if let Some(steps) = args.steps {
@@ -53,8 +51,8 @@ pub(super) fn run(project: &Project, args: &WorkloadArgs) -> Result<()> {
     project::run(&mut command)
 }
 
-/// Builds the program that runs workloads.
-pub(super) fn binary(project: &Project) -> Result<PathBuf> {
+/// Builds a program of the benches in release mode and says where it is.
+pub(super) fn build(project: &Project, name: &str) -> Result<PathBuf> {
     project::run(project.cargo().args([
         "build",
         "--quiet",
@@ -62,15 +60,8 @@ pub(super) fn binary(project: &Project) -> Result<PathBuf> {
         "-p",
         "gradus-benches",
         "--bin",
-        "workload",
+        name,
     ]))?;
-    let name = format!("workload{}", std::env::consts::EXE_SUFFIX);
+    let name = format!("{name}{}", std::env::consts::EXE_SUFFIX);
     Ok(project.target_dir().join("release").join(name))
-}
-
-/// The JSON line of a timed process.
-pub(super) fn measure(command: &mut Command) -> Result<Value> {
-    let output = run_for_stdout(command)?;
-    let line = output.lines().last().unwrap_or_default();
-    serde_json::from_str(line).with_context(|| format!("no JSON line but {line:?}"))
 }
