@@ -5,8 +5,8 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, reason = "its output is one line of JSON")]
 
-use gradus::linalg::limits::{bf16_operations, f32_operations, f32_operations_avx2};
-use gradus::linalg::simd::{LANES, dispatch, name};
+use gradus::linalg::limits::{bf16_operations, f32_operations, f32_operations_avx2, read};
+use gradus::linalg::simd::{dispatch, name};
 use serde_json::json;
 use std::hint::black_box;
 use std::process::ExitCode;
@@ -57,11 +57,11 @@ fn limits(threads: usize) -> serde_json::Value {
     };
     let bytes = (MEMORY * size_of::<f32>()) as f64;
     let arrays = || [1.0, 2.0, 3.0].map(|x: f32| vec![x; MEMORY]);
-    let read = rate(
+    let reading = rate(
         threads,
         || vec![1.0_f32; MEMORY],
         |a| {
-            black_box(sum(a));
+            black_box(read(black_box(a)));
             bytes
         },
     );
@@ -78,7 +78,7 @@ fn limits(threads: usize) -> serde_json::Value {
         || vec![1.0_f32; CACHED],
         |a| {
             for _ in 0..CACHED_PASSES {
-                black_box(sum(black_box(a)));
+                black_box(read(black_box(a)));
             }
             (CACHED_PASSES * CACHED * size_of::<f32>()) as f64
         },
@@ -89,29 +89,11 @@ fn limits(threads: usize) -> serde_json::Value {
         "f32_gflops": gflops(|rounds| Some(f32_operations(rounds))),
         "f32_avx2_gflops": gflops(f32_operations_avx2),
         "bf16_gflops": gflops(bf16_operations),
-        "read_gbs": rounded(read),
+        "read_gbs": rounded(reading),
         "copy_gbs": rounded(copy),
         "triad_gbs": rounded(triad),
         "l2_read_gbs": rounded(second_level),
     })
-}
-
-fn sum(values: &[f32]) -> f32 {
-    dispatch(
-        #[inline(always)]
-        || {
-            // Eight registers' worth of sums, so that additions do not wait for each other.
-            let mut sums = [[0.0_f32; LANES]; 8];
-            for block in values.chunks_exact(8 * LANES) {
-                for (sums, lanes) in sums.iter_mut().zip(block.chunks_exact(LANES)) {
-                    for (sum, x) in sums.iter_mut().zip(lanes) {
-                        *sum += x;
-                    }
-                }
-            }
-            sums.as_flattened().iter().sum()
-        },
-    )
 }
 
 fn triad(a: &mut [f32], b: &[f32], c: &[f32]) {

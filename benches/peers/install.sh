@@ -49,7 +49,7 @@ onnx() {
 }
 
 rust() {
-  (cd "$here/rust" && CARGO_TARGET_DIR="$folder/target" cargo build --release --locked -p "peer-$1")
+  (cd "$here/rust" && CARGO_TARGET_DIR="$folder/target" cargo build --release --locked --keep-going)
 }
 
 llama() {
@@ -65,6 +65,6 @@ llama() {
 peer "PyTorch" "$folder/pytorch.ok" pytorch
 peer "PyTorch, tuned" "$folder/libmkl_avx512.so" shim
 peer "onnxruntime" "$folder/onnx" onnx
-peer "candle" "$folder/target/release/peer-candle" rust candle
-peer "burn" "$folder/target/release/peer-burn" rust burn
+peer "candle" "$folder/target/release/peer-candle" rust
+peer "burn" "$folder/target/release/peer-burn" rust
 peer "llama.cpp" "$folder/llama/bf16.gguf" llama

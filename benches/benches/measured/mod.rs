@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 static THREADS: AtomicUsize = AtomicUsize::new(1);
 
 /// Wall-clock time, shown with rates.
-pub struct Rates {
+pub(crate) struct Rates {
     time: WallTime,
     formatter: Formatter,
 }
@@ -24,7 +24,7 @@ struct Formatter {
 }
 
 /// Short measurements: a bench's rate is read with its spread, not to the last digit.
-pub fn config() -> Criterion<Rates> {
+pub(crate) fn config() -> Criterion<Rates> {
     Criterion::default()
         .sample_size(10)
         .warm_up_time(Duration::from_millis(300))
@@ -36,7 +36,7 @@ pub fn config() -> Criterion<Rates> {
 }
 
 /// Measures what `make` makes, on one thread and on all; it is made anew for each.
-pub fn on_threads<F: FnMut()>(
+pub(crate) fn on_threads<F: FnMut()>(
     group: &mut BenchmarkGroup<'_, Rates>,
     name: &str,
     throughput: Throughput,

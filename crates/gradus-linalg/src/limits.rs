@@ -1,7 +1,8 @@
-//! Loops that do nothing but arithmetic: what a core can reach at most. For benchmarks; no kernel uses them.
+//! Loops that do nothing but arithmetic, or nothing but reading: what a core can reach at most. For benchmarks; no kernel
+//! uses them.
 //!
-//! Each runs independent chains of multiply-adds that live in registers, so that neither memory nor latency holds them
-//! back, and returns the number of floating-point operations done.
+//! The arithmetic is that of independent chains of multiply-adds that live in registers, so that neither memory nor latency
+//! holds them back; the functions return the number of floating-point operations done.
 
 use crate::simd::dispatch;
 use std::hint::black_box;
@@ -64,6 +65,27 @@ pub fn bf16_operations(rounds: u64) -> Option<f64> {
     None
 }
 
+/// The sum of all values, in as many chains as hide the latency of additions: it costs what reading costs.
+pub fn read(values: &[f32]) -> f32 {
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("avx512f") {
+        // SAFETY: the processor has AVX-512F, checked on the line above; the function asks nothing else of its caller.
+        return unsafe { x86::read_avx512(values) };
+    }
+    dispatch(
+        #[inline(always)]
+        || {
+            let mut chains = [0.0_f32; LANES];
+            for block in values.chunks_exact(LANES) {
+                for (chain, x) in chains.iter_mut().zip(block) {
+                    *chain += x;
+                }
+            }
+            chains.iter().sum()
+        },
+    )
+}
+
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use super::CHAINS;
@@ -107,6 +129,22 @@ mod x86 {
     }
 
     /// # Safety
+    /// The processor has AVX-512F.
+    #[target_feature(enable = "avx512f")]
+    pub(super) unsafe fn read_avx512(values: &[f32]) -> f32 {
+        let mut chains = [_mm512_setzero_ps(); 8];
+        for block in values.chunks_exact(128) {
+            for (i, chain) in chains.iter_mut().enumerate() {
+                // SAFETY: a block has 128 values, the last read ends at 7 · 16 + 16 of them.
+                let lanes = unsafe { _mm512_loadu_ps(block.as_ptr().add(16 * i)) };
+                *chain = _mm512_add_ps(*chain, lanes);
+            }
+        }
+        let sum = |sum, chain| _mm512_add_ps(sum, chain);
+        _mm512_reduce_add_ps(chains.into_iter().fold(_mm512_setzero_ps(), sum))
+    }
+
+    /// # Safety
     /// The processor has AVX-512F and AVX512-BF16.
     #[target_feature(enable = "avx512f,avx512bf16")]
     pub(super) unsafe fn bf16_avx512(rounds: u64) -> f64 {
@@ -142,5 +180,11 @@ mod tests {
             assert!([8.0, 16.0, 32.0].contains(&lanes), "{lanes}");
         }
         assert_eq!(f32_operations(0), 0.0);
+    }
+
+    #[test]
+    fn read_takes_every_value_of_whole_blocks() {
+        let values: Vec<f32> = (0..256_u16).map(f32::from).collect();
+        assert_eq!(read(&values), 255.0 * 128.0);
     }
 }

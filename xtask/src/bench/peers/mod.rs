@@ -54,6 +54,9 @@ pub(super) struct PeerArgs {
         hide_env_values = true
     )]
     peers_dir: Option<PathBuf>,
+    /// With --peers: our workloads in a program that was built before, instead of this tree's
+    #[arg(long, value_name = "FILE", requires = "peers")]
+    program: Option<PathBuf>,
 }
 
 #[derive(clap::Args)]
@@ -74,11 +77,11 @@ pub(super) fn write_page(project: &Project, args: &PageArgs) -> Result<()> {
 
 pub(super) fn run(project: &Project, args: &PeerArgs, python: Option<&Path>) -> Result<()> {
     check_names(args)?;
-    let setup = Setup::new(
-        args.peers_dir.as_deref(),
-        python,
-        build(project, "workload")?,
-    )?;
+    let ours = match &args.program {
+        Some(program) => std::path::absolute(program)?,
+        None => build(project, "workload")?,
+    };
+    let setup = Setup::new(args.peers_dir.as_deref(), python, ours)?;
     let (date, commit) = machine::date_and_commit(project)?;
     let template = Record {
         date,
