@@ -190,6 +190,8 @@ impl Trial<'_> {
         let mut newest = None;
         for _ in 0..=self.random.below(KILLS) {
             if !self.kill_once()? {
+                // It came to its end before, which leaves a checkpoint of its own.
+                newest = None;
                 break;
             }
             newest = self.after_kill(&run)?;

@@ -14,6 +14,9 @@ const DIGITS: usize = 16;
 /// Changed samples that a message names.
 const NAMED: usize = 3;
 
+/// The number of a sample and its digest, which is `None` if the sample could not be read.
+type Probe = (usize, Option<String>);
+
 /// What identifies a run: a checkpoint holds that of its own.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -24,8 +27,8 @@ pub(crate) struct Identity {
     samples: usize,
     /// The class names, in label order.
     classes: Vec<String>,
-    /// The numbers and digests of some training samples as the model sees them; `None` where one could not be read.
-    probes: Vec<(usize, Option<String>)>,
+    /// Some training samples as the model sees them.
+    probes: Vec<Probe>,
 }
 
 impl Identity {
@@ -72,9 +75,7 @@ impl Identity {
 
     /// The samples that differ. Other transforms or sizes change all of them, so this is asked only if nothing else differs.
     fn changed_samples(&self, now: &Self) -> Option<String> {
-        let known = |(was, is): &(&(usize, Option<String>), &(usize, Option<String>))| {
-            was.1.is_some() && is.1.is_some() && was != is
-        };
+        let known = |(was, is): &(&Probe, &Probe)| was.1.is_some() && is.1.is_some() && was != is;
         let changed: Vec<String> = self
             .probes
             .iter()
