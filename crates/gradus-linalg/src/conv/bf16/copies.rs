@@ -3,6 +3,8 @@
 //! A stride of `s` is copied as `s` interleaved phases. A copy holds the input under some output rows of one image: channel by channel, phase
 //! by phase, row by row. Output row `oy` and column `ox` stand at place `oy · pitch + ox`, and the input under a tap at its offset from there.
 
+use std::arch::x86_64::*;
+
 use crate::conv::Geometry;
 use crate::gemm::Raw;
 use crate::gemm::bf16::pack;
@@ -94,13 +96,7 @@ impl Plan {
                                 let channel = c * per_copy + part;
                                 if channel < g.c_in {
                                     let channel = group * g.c_in + channel;
-                                    images.gather_row(
-                                        line,
-                                        [n, channel],
-                                        [y, x],
-                                        g.stride[1],
-                                        g.input,
-                                    );
+                                    gather_row(line, images, [n, channel], [y, x], g);
                                 }
                             }
                             row(at, lines);
@@ -157,6 +153,53 @@ impl Plan {
             // SAFETY: as in `words`; the registers are stored at any address.
             unsafe { pack::along(dst.wrapping_add(at).cast::<u32>(), 0, x, 1, width) };
         });
+    }
+}
+
+/// [`Images::gather_row`]; every second value of a contiguous image in registers.
+fn gather_row(
+    line: &mut [f32],
+    images: Images<'_, f32>,
+    [n, c]: [usize; 2],
+    [y, x]: [isize; 2],
+    g: &Geometry,
+) {
+    let [h, w] = g.input;
+    let plain = images.is_unit() && images.rows_merge(g.input);
+    if g.stride[1] != 2 || !plain {
+        return images.gather_row(line, [n, c], [y, x], g.stride[1], g.input);
+    }
+    if y < 0 || y >= h as isize || x >= w as isize {
+        return;
+    }
+    let first = (-x).max(0) as usize;
+    let (skipped, from) = (
+        first.div_ceil(2),
+        (x + first.next_multiple_of(2) as isize) as usize,
+    );
+    let row = &images.run(n, c, h * w)[y as usize * w..][..w];
+    let (Some(line), Some(row)) = (line.get_mut(skipped..), row.get(from..)) else {
+        return;
+    };
+    // SAFETY: the callers know that the processor has the instructions.
+    unsafe { every_second(line, row) };
+}
+
+/// `line[i] = row[2 i]`, as far as both go.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
+unsafe fn every_second(line: &mut [f32], row: &[f32]) {
+    let even = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
+    for (line, row) in line.chunks_mut(16).zip(row.chunks(32)) {
+        let masks = [row.len(), row.len().saturating_sub(16)].map(pack::mask16);
+        let count = line.len().min(row.len().div_ceil(2));
+        let ptr = row.as_ptr();
+        // SAFETY: the masks leave out what the slices do not have.
+        unsafe {
+            let low = _mm512_maskz_loadu_ps(masks[0], ptr);
+            let high = _mm512_maskz_loadu_ps(masks[1], ptr.wrapping_add(16));
+            let values = _mm512_permutex2var_ps(low, even, high);
+            _mm512_mask_storeu_ps(line.as_mut_ptr(), pack::mask16(count), values);
+        }
     }
 }
 

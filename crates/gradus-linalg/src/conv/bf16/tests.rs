@@ -16,7 +16,9 @@ fn rounded(c: &Conv2d) -> Operands {
         }
     };
     let mut o = Operands::random(c);
-    [&mut o.x, &mut o.weight, &mut o.grad].map(round);
+    for values in [&mut o.x, &mut o.weight, &mut o.grad] {
+        round(values);
+    }
     o
 }
 
