@@ -4,9 +4,11 @@
 //! Sizes, ceil mode and divisors are PyTorch's: a window starts inside the image or its leading padding, never wholly in the trailing
 //! padding. Planes are independent, each is walked in one order: the bits are the same for any number of threads.
 
+mod rows;
 mod windows;
 
 use crate::float::Float;
+use crate::im2col::{as_f32, as_f32_mut};
 use crate::scratch::SharedMut;
 use crate::simd::dispatch;
 use crate::threads::for_each_block;
@@ -58,12 +60,21 @@ pub fn max_pool<T: Float>(dst: &mut [T], places: &mut [u32], x: &[T], windows: &
     );
     let (values, places) = (SharedMut::new(dst), SharedMut::new(places));
     let block = (MIN_BLOCK_ELEMENTS / input.max(1)).max(1);
+    let line = rows::suits(windows);
     for_each_block(planes, block, |_, range| {
         for plane in range {
             let own = plane * len..(plane + 1) * len;
             // SAFETY: each plane belongs to one block.
             let (dst, places) = unsafe { (values.range(own.clone()), places.range(own)) };
-            max_plane(dst, places, &x[plane * input..][..input], windows);
+            let x = &x[plane * input..][..input];
+            match (line, as_f32(x)) {
+                (Some(line), Some(x)) => {
+                    if let Some(dst) = as_f32_mut(dst) {
+                        rows::max_plane(dst, places, x, windows, line);
+                    }
+                }
+                _ => max_plane(dst, places, x, windows),
+            }
         }
     });
 }

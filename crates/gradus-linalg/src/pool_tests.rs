@@ -251,6 +251,52 @@ fn adaptive_averages_cut_as_pytorch_does() {
     }
 }
 
+/// The kernels of f32 against those of f64, with values that tie, infinities and NaN.
+#[test]
+fn maxima_of_f32_are_those_of_f64() {
+    let wide = |input, kernel, stride, padding| Pool2d {
+        input,
+        padding,
+        ..Pool2d {
+            kernel,
+            stride,
+            ..square(1, 1, 1)
+        }
+    };
+    let more = [
+        wide([30, 112], [3, 3], [2, 2], [1, 1]),
+        wide([7, 50], [2, 5], [2, 3], [0, 2]),
+        wide([9, 33], [3, 2], [4, 4], [1, 0]),
+        wide([5, 100], [2, 9], [1, 1], [1, 4]),
+        wide([12, 40], [4, 4], [2, 6], [2, 2]),
+    ];
+    for p in cases().into_iter().chain(more) {
+        let size = p.input[0] * p.input[1];
+        for special in [0, 3, 11] {
+            let mut x: Vec<f32> = numbers(PLANES * size).iter().map(|&v| v as f32).collect();
+            let mut rng = Rng::new(3, special, size as u64);
+            for x in x.iter_mut().filter(|_| special > 0) {
+                match rng.below(special) {
+                    0 => *x = f32::NAN,
+                    1 => *x = f32::INFINITY,
+                    _ => *x = f32::NEG_INFINITY,
+                }
+            }
+            let wide: Vec<f64> = x.iter().map(|&v| f64::from(v)).collect();
+            let [oh, ow] = p.output().expect("valid");
+            let windows = PLANES * oh * ow;
+            let (mut got, mut got_at) = (vec![0.0_f32; windows], vec![7; windows]);
+            let (mut expected, mut expected_at) = (vec![0.0_f64; windows], vec![7; windows]);
+            max_pool2d(&mut got, &mut got_at, &x, &p);
+            max_pool2d(&mut expected, &mut expected_at, &wide, &p);
+            assert_eq!(got_at, expected_at, "{p:?}, special {special}");
+            for (&g, &e) in got.iter().zip(&expected) {
+                assert!(f64::from(g) == e || g.is_nan() && e.is_nan(), "{p:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn museum_37_infinities_nan_and_ties() {
     let p = Pool2d {

@@ -107,6 +107,11 @@ impl Pool {
             && self.padding == [0; 3]
             && self.dilation == [1; 3]
             && (1..3).all(|d| 2 * output[d] <= self.input[d]);
+        let line = (self.dilation == [1; 3]).then_some(Line {
+            kernel: self.kernel[2],
+            step: self.stride[2],
+            padding: self.padding[2],
+        });
         Some(Windows {
             input: self.input,
             output,
@@ -114,8 +119,17 @@ impl Pool {
             spans,
             counts,
             quarters,
+            line,
         })
     }
+}
+
+/// Windows along a row, without dilation.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Line {
+    pub(super) kernel: usize,
+    pub(super) step: usize,
+    pub(super) padding: usize,
 }
 
 /// The windows of a pooling, ready to be walked.
@@ -129,6 +143,8 @@ pub struct Windows {
     counts: [Vec<f64>; 3],
     /// Whether these are squares of 2 × 2 without overlap or padding.
     quarters: bool,
+    /// How they lie along a row, if that is one rule.
+    line: Option<Line>,
 }
 
 impl Windows {
@@ -154,6 +170,7 @@ impl Windows {
             spans,
             counts,
             quarters: false,
+            line: None,
         }
     }
 
@@ -165,6 +182,11 @@ impl Windows {
     /// Sides of the output.
     pub fn output(&self) -> [usize; 3] {
         self.output
+    }
+
+    /// How windows lie along a row, if that is one rule.
+    pub(super) fn line(&self) -> Option<Line> {
+        self.line
     }
 
     /// Distances between the elements of a window.
