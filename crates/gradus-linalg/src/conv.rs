@@ -1,8 +1,9 @@
 //! 2-D convolution (cross-correlation, as PyTorch's) and its gradients: NCHW, groups, stride, padding per side, dilation, any strides.
 //!
-//! Three ways, chosen by shape (`benches/conv.rs`): direct kernels on a padded copy of the image (wide maps, few channels, depthwise),
-//! a plain product (1 × 1), and products over columns gathered for a block of positions at a time (narrow maps, where a block holds
-//! several images). Work is cut by shape only: the bits are the same for any number of threads.
+//! Four ways, chosen by shape (`benches/conv.rs`): minimal filtering (f32, 3 × 3, stride 1, from 32 channels on), direct kernels on a
+//! padded copy of the image (wide maps, few channels, depthwise), a plain product (1 × 1), and products over columns gathered for a block
+//! of positions at a time (narrow maps, where a block holds several images). Work is cut by shape only: the bits are the same for any
+//! number of threads.
 //!
 //! Dims: N batch, C channels, H, W input, O output, K kernel; inner length = channels of a group · KH · KW.
 
@@ -12,13 +13,15 @@ mod direct;
 mod micro;
 mod packed;
 mod plain;
+mod turn;
 mod volume;
+mod winograd;
 
 use gradus_tensor::View;
 
 use crate::float::Float;
 use crate::gemm::Precision;
-use crate::im2col::Images;
+use crate::im2col::{Images, as_f32, as_f32_mut};
 use crate::scratch::with_scratch;
 use crate::threads::for_each_chunk_mut;
 
@@ -166,7 +169,8 @@ impl Geometry {
 ///
 /// # Numerics
 /// Sums run over channel, kernel row, kernel column, in parts whose size depends on the shapes only. Padding is never multiplied by
-/// more than 0, so infinities meet padding as in the formula: `0 · weight`.
+/// more than 0, so infinities meet padding as in the formula: `0 · weight`. Minimal filtering has up to four times the error of the direct
+/// kernels; where it would give a value that is not finite, the direct kernels compute all of the result.
 ///
 /// # Panics
 /// If the shapes do not fit `conv`: a bug of the caller, ops have validated them.
@@ -207,7 +211,7 @@ fn forward<T: Float>(
     bias: Option<&[T]>,
     g: &Geometry,
 ) {
-    if dst.is_empty() {
+    if dst.is_empty() || by_winograd(dst, x, weight, false, bias, g) {
         return;
     }
     if g.is_pointwise() && g.c_out >= 4 && x.rows_merge(g.input) && g.positions() >= 32 {
@@ -217,6 +221,26 @@ fn forward<T: Float>(
     } else {
         by_gemm::forward(dst, x, weight, bias, g);
     }
+}
+
+/// Minimal filtering, with the weight of `g` or the one that is to be turned to it; says whether `dst` has the result: not if the method
+/// does not suit, or a result is not finite.
+fn by_winograd<T: Float>(
+    dst: &mut [T],
+    x: Images<'_, T>,
+    weight: &[T],
+    turned: bool,
+    bias: Option<&[T]>,
+    g: &Geometry,
+) -> bool {
+    if !winograd::suits::<T>(g) {
+        return false;
+    }
+    let (Some(dst), Some(x), Some(values)) = (as_f32_mut(dst), x.as_f32(), as_f32(weight)) else {
+        return false;
+    };
+    let weight = winograd::Weight { values, turned };
+    winograd::forward(dst, x, weight, bias.and_then(as_f32), g)
 }
 
 /// Gradient of [`conv2d`] with respect to `x`; `(N, C_out, OH, OW), weight -> (N, C, H, W)`, `dst` contiguous.
@@ -260,6 +284,9 @@ pub fn conv2d_grad_input<T: Float>(
             return by_gemm::grad_input(dst, grad_out, weight, &g, Precision::Full);
         }
         let turned = g.turned();
+        if dst.is_empty() || by_winograd(dst, grad_out, weight, true, None, &turned) {
+            return;
+        }
         with_scratch(weight.len(), |swapped| {
             turn_weight(swapped, weight, &g);
             forward(dst, grad_out, swapped, None, &turned);
@@ -317,6 +344,15 @@ pub fn conv2d_grad_weight<T: Float>(
         });
     }
     let (grad_out, x) = (Images::new(grad_out), Images::new(x));
+    if winograd::suits_grad_weight::<T>(&g)
+        && let (Some(dst), Some(grad_out), Some(x)) =
+            (as_f32_mut(dst), grad_out.as_f32(), x.as_f32())
+    {
+        if winograd::grad_weight(dst, grad_out, x, &g) {
+            return;
+        }
+        dst.fill(0.0);
+    }
     if !(g.suits_direct() && direct::grad_weight(dst, grad_out, x, &g)) {
         by_gemm::grad_weight(dst, grad_out, x, &g);
     }

@@ -1,6 +1,6 @@
 //! Images as strided planes, runs of output positions, and columns added back to the image they came from.
 
-use gradus_tensor::View;
+use gradus_tensor::{DType, View};
 
 use crate::conv::Geometry;
 use crate::float::Float;
@@ -22,6 +22,15 @@ impl<'a, T: Float> Images<'a, T> {
             offset: view.offset(),
             strides,
         }
+    }
+
+    /// The same images as those of f32, if that is what they are.
+    pub(crate) fn as_f32(self) -> Option<Images<'a, f32>> {
+        as_f32(self.data).map(|data| Images {
+            data,
+            offset: self.offset,
+            strides: self.strides,
+        })
     }
 
     fn place(&self, index: [usize; 4]) -> usize {
@@ -64,6 +73,31 @@ impl<'a, T: Float> Images<'a, T> {
             self.place([n, c, 0, 0]),
             [self.strides[1], self.strides[3]],
         )
+    }
+
+    /// `channels` rows of `len` elements at stride 1 from `(n, c, y, x)` on, of neighbouring channels, and the distance between them; if
+    /// there are such elements (those behind the end of a row are of the next).
+    pub(crate) fn across_channels(
+        &self,
+        index: [usize; 4],
+        channels: usize,
+        len: usize,
+    ) -> Option<(&'a [T], usize)> {
+        self.across(index, 1, channels, len)
+    }
+
+    fn across(
+        &self,
+        index: [usize; 4],
+        axis: usize,
+        rows: usize,
+        len: usize,
+    ) -> Option<(&'a [T], usize)> {
+        let pitch = usize::try_from(self.strides[axis]).ok()?;
+        let start = self.place(index);
+        let end = start + (rows - 1).checked_mul(pitch)?.checked_add(len)?;
+        let all = self.data.get(start..end)?;
+        self.is_unit().then_some((all, pitch))
     }
 
     /// `dst[i] = image[n, c, y, x0 + i · step]` where that lies in the `(h, w)` image; other elements are left.
@@ -109,6 +143,22 @@ impl<'a, T: Float> Images<'a, T> {
             }
         }
     }
+}
+
+/// The same slice, if its elements are f32.
+pub(crate) fn as_f32<T: Float>(values: &[T]) -> Option<&[f32]> {
+    (T::DTYPE == DType::F32).then(|| {
+        // SAFETY: Float is implemented for f32 and f64 only, so T is f32.
+        unsafe { std::slice::from_raw_parts(values.as_ptr().cast(), values.len()) }
+    })
+}
+
+/// The same slice, if its elements are f32.
+pub(crate) fn as_f32_mut<T: Float>(values: &mut [T]) -> Option<&mut [f32]> {
+    (T::DTYPE == DType::F32).then(|| {
+        // SAFETY: Float is implemented for f32 and f64 only, so T is f32.
+        unsafe { std::slice::from_raw_parts_mut(values.as_mut_ptr().cast(), values.len()) }
+    })
 }
 
 /// A run of output positions inside one row of one image.

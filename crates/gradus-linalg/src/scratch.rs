@@ -54,6 +54,11 @@ impl<'a, T> SharedMut<'a, T> {
         }
     }
 
+    /// Its first element, for kernels that write parts which no slice describes; the parts of different threads must be disjoint.
+    pub(crate) fn pointer(&self) -> *mut T {
+        self.ptr
+    }
+
     /// A part of the destination.
     ///
     /// # Safety

@@ -1,0 +1,160 @@
+//! Images laid out for the transforms: 16 channels of a pixel side by side, with the padding around, and back.
+
+use std::ops::Range;
+
+use super::super::turn::{LANES, Squares};
+use super::transform::STEP;
+use crate::im2col::Images;
+
+/// Tiles that are worked on together: some whole images, or some rows of tiles of one image.
+#[derive(Clone, Debug)]
+pub(super) struct Block {
+    pub(super) images: Range<usize>,
+    /// Rows of tiles.
+    pub(super) rows: Range<usize>,
+    /// Tiles of a row.
+    pub(super) across: usize,
+}
+
+impl Block {
+    pub(super) fn tiles(&self) -> usize {
+        self.images.len() * self.rows.len() * self.across
+    }
+
+    /// Rows and columns of pixels of an image under these tiles, whose sides overlap by `overlap`.
+    pub(super) fn sides(&self, overlap: usize) -> [usize; 2] {
+        [
+            self.rows.len() * STEP + overlap,
+            self.across * STEP + overlap,
+        ]
+    }
+
+    /// Where each tile starts in the staged pixels.
+    pub(super) fn starts(&self, overlap: usize) -> Vec<usize> {
+        let [height, width] = self.sides(overlap);
+        let mut starts = Vec::with_capacity(self.tiles());
+        for image in 0..self.images.len() {
+            for row in 0..self.rows.len() {
+                let first = (image * height + row * STEP) * width;
+                starts.extend((0..self.across).map(|x| (first + x * STEP) * LANES));
+            }
+        }
+        starts
+    }
+
+    /// Elements that [`stage`] writes, and those that it needs beside them.
+    pub(super) fn staged(&self, overlap: usize) -> [usize; 2] {
+        let [height, width] = self.sides(overlap);
+        let pitch = width.next_multiple_of(LANES);
+        [
+            ((self.images.len() * height - 1) * width + pitch + LANES) * LANES,
+            LANES * pitch,
+        ]
+    }
+
+    /// Copies channels `channels` (at most [`LANES`]; others are 0) of the pixels under these tiles to `dst[image, y, x, lane]`. `origin` is
+    /// the place of the first pixel of the first tile of an image, and what lies outside of an image of `sides` is 0.
+    pub(super) fn stage(
+        &self,
+        dst: &mut [f32],
+        rows: &mut [f32],
+        source: Images<'_, f32>,
+        channels: Range<usize>,
+        overlap: usize,
+        origin: [isize; 2],
+        sides: [usize; 2],
+    ) {
+        let [height, width] = self.sides(overlap);
+        let pitch = rows.len() / LANES;
+        // What lies beside the image stays 0 in all rows.
+        rows.fill(0.0);
+        let first = origin[0] + (self.rows.start * STEP) as isize;
+        let [first_pixel, last_pixel] =
+            [0, width as isize].map(|x| (origin[1] + x).clamp(0, sides[1] as isize) as usize);
+        for row in 0..self.images.len() * height {
+            let (image, y) = (row / height, first + (row % height) as isize);
+            // A row is written in whole squares, so what follows it is overwritten by the next one, and the last has room behind it.
+            let dst = &mut dst[row * width * LANES..][..(pitch + LANES) * LANES];
+            if y < 0 || y >= sides[0] as isize {
+                dst[..width * LANES].fill(0.0);
+                continue;
+            }
+            let n = self.images.start + image;
+            if first_pixel < last_pixel && channels.len() == LANES {
+                let count = (last_pixel - first_pixel).div_ceil(LANES);
+                let index = [n, channels.start, y as usize, first_pixel];
+                if let Some((source, from)) = source.across_channels(index, LANES, count * LANES) {
+                    let lead = (first_pixel as isize - origin[1]) as usize;
+                    dst[..lead * LANES].fill(0.0);
+                    let squares = Squares {
+                        count,
+                        source: source.as_ptr(),
+                        from: [from, LANES],
+                        dst: dst[lead * LANES..].as_mut_ptr(),
+                        to: [LANES, LANES * LANES],
+                    };
+                    // SAFETY: the source was just found, and dst has room for one square more than a row has pixels.
+                    unsafe { squares.turn() };
+                    dst[(lead + last_pixel - first_pixel) * LANES..width * LANES].fill(0.0);
+                    continue;
+                }
+            }
+            for (channel, lane) in channels.clone().zip(rows.chunks_exact_mut(pitch)) {
+                source.gather_row(&mut lane[..width], [n, channel], [y, origin[1]], 1, sides);
+            }
+            let squares = Squares {
+                count: pitch / LANES,
+                source: rows.as_ptr(),
+                from: [pitch, LANES],
+                dst: dst.as_mut_ptr(),
+                to: [LANES, LANES * LANES],
+            };
+            // SAFETY: the rows hold LANES · pitch elements, and dst more.
+            unsafe { squares.turn() };
+        }
+    }
+
+    /// Copies `values[tile, lane, pixel]` to the first rows of `planes` of one channel of one image; `image` counts from the block's first.
+    pub(super) fn unstage(
+        &self,
+        plane: &mut [f32],
+        values: &[f32],
+        image: usize,
+        lane: usize,
+        width: usize,
+    ) {
+        let height = plane.len() / width;
+        for row in 0..self.rows.len() {
+            for x in 0..self.across {
+                let tile = (image * self.rows.len() + row) * self.across + x;
+                let values = &values[(tile * LANES + lane) * STEP * STEP..][..STEP * STEP];
+                let left = x * STEP;
+                for (y, values) in values.as_chunks::<STEP>().0.iter().enumerate() {
+                    let y = row * STEP + y;
+                    if y >= height {
+                        break;
+                    }
+                    let dst = &mut plane[y * width + left..(y + 1) * width];
+                    if let Some(dst) = dst.first_chunk_mut::<STEP>() {
+                        *dst = *values;
+                    } else {
+                        dst.iter_mut().zip(values).for_each(|(d, &v)| *d = v);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Turns each square of 16 × 16 elements.
+pub(super) fn turn_squares(values: &mut [f32]) {
+    let squares = Squares {
+        count: values.len() / (LANES * LANES),
+        source: values.as_ptr(),
+        from: [LANES, LANES * LANES],
+        dst: values.as_mut_ptr(),
+        to: [LANES, LANES * LANES],
+    };
+    // SAFETY: the squares lie in `values`, each read before it is written.
+    unsafe { squares.turn() };
+}
