@@ -1,7 +1,7 @@
 //! 2-D convolution (cross-correlation, as PyTorch's) and its gradients: NCHW, groups, stride, padding per side, dilation, any strides.
 //!
-//! Four ways, chosen by shape (`benches/conv.rs`): minimal filtering (f32, 3 × 3, stride 1, from 32 channels on), direct kernels on a
-//! padded copy of the image (wide maps, few channels, depthwise), a plain product (1 × 1), and products over columns gathered for a block
+//! Five ways, chosen by shape (`benches/conv.rs`): minimal filtering (f32, 3 × 3, stride 1, from 32 channels on), many images of few channels
+//! side by side (f32), direct kernels on a padded copy of the image (wide maps, few channels, depthwise), a plain product (1 × 1), and products over columns gathered for a block
 //! of positions at a time (narrow maps, where a block holds several images). Work is cut by shape only: the bits are the same for any
 //! number of threads.
 //!
@@ -10,6 +10,7 @@
 mod bf16;
 mod by_gemm;
 mod direct;
+mod images;
 mod micro;
 mod packed;
 mod plain;
@@ -214,6 +215,12 @@ fn forward<T: Float>(
     if dst.is_empty() || by_winograd(dst, x, weight, false, bias, g) {
         return;
     }
+    if images::suits::<T>(g)
+        && g.c_out < 32
+        && let (Some(dst), Some(x), Some(weight)) = (as_f32_mut(dst), x.as_f32(), as_f32(weight))
+    {
+        return images::forward(dst, x, weight, bias.and_then(as_f32), g);
+    }
     if g.is_pointwise() && g.c_out >= 4 && x.rows_merge(g.input) && g.positions() >= 32 {
         by_gemm::pointwise(dst, x, weight, bias, g);
     } else if g.suits_direct() {
@@ -352,6 +359,12 @@ pub fn conv2d_grad_weight<T: Float>(
             return;
         }
         dst.fill(0.0);
+    }
+    if images::suits::<T>(&g)
+        && let (Some(dst), Some(grad_out), Some(x)) =
+            (as_f32_mut(dst), grad_out.as_f32(), x.as_f32())
+    {
+        return images::grad_weight(dst, grad_out, x, &g);
     }
     if !(g.suits_direct() && direct::grad_weight(dst, grad_out, x, &g)) {
         by_gemm::grad_weight(dst, grad_out, x, &g);

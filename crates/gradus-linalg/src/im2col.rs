@@ -86,6 +86,16 @@ impl<'a, T: Float> Images<'a, T> {
         self.across(index, 1, channels, len)
     }
 
+    /// The same of neighbouring images.
+    pub(crate) fn across_images(
+        &self,
+        index: [usize; 4],
+        images: usize,
+        len: usize,
+    ) -> Option<(&'a [T], usize)> {
+        self.across(index, 0, images, len)
+    }
+
     fn across(
         &self,
         index: [usize; 4],
@@ -98,6 +108,14 @@ impl<'a, T: Float> Images<'a, T> {
         let end = start + (rows - 1).checked_mul(pitch)?.checked_add(len)?;
         let all = self.data.get(start..end)?;
         self.is_unit().then_some((all, pitch))
+    }
+
+    /// The same images without the channels before `first`.
+    pub(crate) fn from_channel(&self, first: usize) -> Self {
+        Self {
+            offset: self.place([0, first, 0, 0]),
+            ..*self
+        }
     }
 
     /// `dst[i] = image[n, c, y, x0 + i · step]` where that lies in the `(h, w)` image; other elements are left.

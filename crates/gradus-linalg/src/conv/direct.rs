@@ -64,7 +64,7 @@ pub(super) fn forward<T: Float>(
 }
 
 /// `panels[group, block of PANEL channels][tap][channel]`.
-fn pack_panels<T: Float>(panels: &mut [T], weight: &[T], g: &Geometry) {
+pub(super) fn pack_panels<T: Float>(panels: &mut [T], weight: &[T], g: &Geometry) {
     let inner = g.inner();
     let of_group = g.c_out * inner;
     if weight.is_empty() {

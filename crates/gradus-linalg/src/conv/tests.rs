@@ -223,6 +223,13 @@ pub(super) fn cases() -> Vec<Conv2d> {
             stride: [2, 2],
             ..case(2, [5, 10], 5, [9, 9], [3, 3])
         },
+        case(64, [3, 7], 1, [9, 20], [5, 5]),
+        Conv2d {
+            padding: [[2, 1], [0, 3]],
+            stride: [2, 1],
+            dilation: [1, 2],
+            ..case(77, [4, 9], 1, [7, 6], [3, 3])
+        },
         case(3, [10, 20], 1, [8, 8], [1, 1]),
         case(1, [12, 30], 2, [7, 9], [1, 1]),
         case(9, [6, 40], 2, [3, 3], [1, 1]),
@@ -465,6 +472,36 @@ fn museum_37_groups_and_infinite_values() {
         assert_eq!(v, if i == 17 { f32::NEG_INFINITY } else { 4.0 });
     }
     assert_eq!(grad_w, [64.0, f32::NEG_INFINITY, 64.0, 64.0]);
+}
+
+/// The direct kernels of few images and those of many side by side agree where a weight is not finite and meets padding, whose zeros it
+/// turns to NaN.
+#[test]
+fn museum_37_infinite_weights_meet_padding() {
+    let many = Conv2d {
+        padding: [[1, 1], [1, 1]],
+        ..case(64, [2, 3], 1, [6, 5], [3, 3])
+    };
+    assert!(images::suits::<f32>(&many.geometry()));
+    let mut o = Operands::random(&many);
+    o.weight[0] = f64::INFINITY;
+    let [out, ..] = run::<f32>(&many, &o, tensor::<f32>);
+    let few = Conv2d { batch: 1, ..many };
+    for (n, out) in out.chunks_exact(3 * 30).enumerate() {
+        let x = o.x[n * 60..(n + 1) * 60].to_vec();
+        let (weight, bias) = (o.weight.clone(), o.bias.clone());
+        let grad = o.grad[n * 90..(n + 1) * 90].to_vec();
+        let one = Operands {
+            x,
+            weight,
+            bias,
+            grad,
+        };
+        let [expected, ..] = run::<f32>(&few, &one, tensor::<f32>);
+        for (o, e) in out.iter().zip(&expected) {
+            assert!(o == e || o.is_nan() && e.is_nan(), "image {n}: {o}, {e}");
+        }
+    }
 }
 
 #[test]
