@@ -13,8 +13,10 @@ import sys
 import zlib
 
 import numpy
+import safetensors.torch
 import torch
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 # Our names of the dtypes that a file may hold.
 DTYPES = {
     torch.float32: "f32",
@@ -70,6 +72,29 @@ class Gradus:
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode != 0:
             sys.exit(f"FAIL {' '.join(['gradus', *command[1:]])} ended with {done.returncode}\n{done.stderr}")
+
+
+class Example:
+    """The example `text_model`, built for the profile of the binary that the scripts are given."""
+
+    def __init__(self, gradus, work):
+        profile = gradus.path.resolve().parent
+        command = ["cargo", "build", "--quiet", "-p", "gradus-models", "--example", "text_model"]
+        if profile.name == "release":
+            command.append("--release")
+        subprocess.run([*command, "--target-dir", str(profile.parent)], cwd=ROOT, check=True)
+        self.path = profile / "examples" / "text_model"
+        self.work = work
+
+    def run(self, folder, head, inputs, export=None):
+        """The results by name; a failure ends the script."""
+        given, got = self.work / "inputs.safetensors", self.work / "outputs.safetensors"
+        safetensors.torch.save_file({name: t.clone(memory_format=torch.contiguous_format) for name, t in inputs.items()}, given)
+        words = [self.path, folder, head, given, got, *([export] if export else [])]
+        done = subprocess.run(list(map(str, words)), capture_output=True, text=True)
+        if done.returncode != 0:
+            sys.exit(f"FAIL {' '.join(map(str, words))} ended with {done.returncode}\n{done.stderr}")
+        return safetensors.torch.load_file(got)
 
 
 def start(*folders):

@@ -1,6 +1,6 @@
 """Makes a model folder of a glassllm checkpoint: config.json, model.safetensors and tokenizer.json, as transformers and gradus open them.
 
-    glassllm.py PACKAGE NAME OUT
+    convert_glassllm.py PACKAGE NAME OUT
 
 PACKAGE is the folder of the Python package glassllm, NAME that of one of its checkpoints, such as `en`. The architecture is LLaMA's under
 other names; three things differ. Matrices are (in, out), and LLaMA's are (out, in). Rotary positions turn the pairs (2i, 2i + 1) of a

@@ -6,17 +6,11 @@ folder anew; transformers opens that, with nothing missing, unexpected or of ano
 gradus is driven through the example `text_model` of gradus-models, which is built here.
 """
 
-import pathlib
-import subprocess
-import sys
-
-import safetensors.torch
 import torch
 import transformers
 
 import common
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 LABELS = {0: "no", 1: "perhaps", 2: "yes"}
 NAMED = dict(id2label=LABELS, label2id={name: i for i, name in LABELS.items()})
 BERT = dict(
@@ -56,29 +50,6 @@ CASES = [
     ("ViT", VIT, "ViTModel"),
     ("ViT", VIT | NAMED, "ViTForImageClassification"),
 ]
-
-
-class Example:
-    """The example `text_model`, built for the profile of the binary that the scripts are given."""
-
-    def __init__(self, gradus, work):
-        profile = gradus.path.resolve().parent
-        command = ["cargo", "build", "--quiet", "-p", "gradus-models", "--example", "text_model"]
-        if profile.name == "release":
-            command.append("--release")
-        subprocess.run([*command, "--target-dir", str(profile.parent)], cwd=ROOT, check=True)
-        self.path = profile / "examples" / "text_model"
-        self.work = work
-
-    def run(self, folder, head, inputs, export=None):
-        """The results by name; a failure ends the script."""
-        given, got = self.work / "inputs.safetensors", self.work / "outputs.safetensors"
-        safetensors.torch.save_file({name: t.clone(memory_format=torch.contiguous_format) for name, t in inputs.items()}, given)
-        words = [self.path, folder, head, given, got, *([export] if export else [])]
-        done = subprocess.run(list(map(str, words)), capture_output=True, text=True)
-        if done.returncode != 0:
-            sys.exit(f"FAIL {' '.join(map(str, words))} ended with {done.returncode}\n{done.stderr}")
-        return safetensors.torch.load_file(got)
 
 
 def first(output):
@@ -124,7 +95,7 @@ def case(checks, example, kind, arguments, name):
 def main():
     gradus, work, checks = common.start()
     transformers.logging.set_verbosity_error()
-    example = Example(gradus, work)
+    example = common.Example(gradus, work)
     for kind, arguments, name in CASES:
         case(checks, example, kind, arguments, name)
     checks.finish()

@@ -1,7 +1,7 @@
 """Text models that others trained, against the programs they were made for.
 
     --minilm FOLDER    all-MiniLM-L6-v2 as Hugging Face lays it out: token ids, embeddings (transformers)
-    --glassllm FOLDER  the Python package glassllm: 30 greedy tokens (numpy)
+    --glassllm FOLDER  the Python package glassllm: logits, 30 greedy tokens (numpy)
 
 A model that is not given is skipped, and a line says so.
 """
@@ -97,15 +97,21 @@ def minilm(gradus, work, checks, folder):
 
 
 def glassllm(gradus, work, checks, package):
-    from safetensors.numpy import load_file
+    from safetensors.torch import load_file
 
     script = pathlib.Path(__file__).with_name("convert_glassllm.py")
+    example = common.Example(gradus, work)
     for name, prompt in [("en", "Once upon a time"), ("pt", "Era uma vez")]:
         if not (package / "weights" / f"{name}.npz").exists():
             continue
         folder = work / f"glassllm-{name}"
         subprocess.run([sys.executable, "-B", script, package, name, folder], check=True)
-        want = load_file(folder / "reference.safetensors")["greedy"][0].tolist()
+        reference = load_file(folder / "reference.safetensors")
+        logits = example.run(folder, "causal-lm", {"x.tokens": reference["tokens"]})["x"]
+        far = (logits - reference["logits"]).abs().max().item()
+        shown = f"{tuple(logits.shape)}, largest {reference['logits'].abs().max():.1f}, largest difference {far:.1e}"
+        checks.check(f"glassllm {name}: logits are the package's", far < 1e-4, shown)
+        want = reference["greedy"][0].tolist()
         words = ["generate", folder, "--prompt", prompt, "--max-tokens", 30, "--json"]
         [cached] = lines(gradus, *words)
         checks.equal(f"glassllm {name}: greedy tokens are the package's", cached["token_ids"], want)

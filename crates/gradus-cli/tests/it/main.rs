@@ -19,6 +19,7 @@ mod damaged;
 mod job;
 mod ops;
 mod program;
+mod recipes;
 mod repeat;
 mod run_dir;
 mod text;

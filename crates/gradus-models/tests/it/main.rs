@@ -4,7 +4,6 @@ mod adapters;
 mod decoders;
 mod encoders;
 mod folders;
-mod glassllm;
 mod golden;
 mod halved;
 mod sizes;

@@ -3,6 +3,7 @@
 mod chat;
 mod golden;
 mod hostile;
+mod long;
 mod save;
 mod stream;
 mod train;

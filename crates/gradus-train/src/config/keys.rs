@@ -45,7 +45,7 @@ pub const KEYS: &[KeyInfo] = &[
     ),
     key(
         "lora_rank",
-        "Text: trains low-rank adapters of this rank instead of the weights, which stay frozen; 0: no adapters. They are kept as PEFT keeps them, in `adapter/`.",
+        "Text: trains low-rank adapters of this rank instead of the weights, which stay frozen; 0: no adapters. A head that `from` lacks is trained in full. Both are kept as PEFT keeps them, in `adapter/`.",
     ),
     key(
         "lora_alpha",

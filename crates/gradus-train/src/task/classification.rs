@@ -12,7 +12,7 @@ use gradus_data::{
 };
 use gradus_models::Head;
 use gradus_nn::{Ctx, ParamStore};
-use gradus_text::{EncodeConfig, Tokenizer};
+use gradus_text::{EncodeConfig, Tokenizer, TrainerConfig, train_tokenizer_on};
 
 use super::image::loss_config;
 use super::text::{TextParts, counted, open_tokenizer};
@@ -45,7 +45,7 @@ impl Texts {
         config: &TrainConfig,
         classes: Option<&[String]>,
     ) -> Result<(Self, Vec<String>)> {
-        match unit {
+        let (texts, classes) = match unit {
             Unit::Text => {
                 let columns = TextColumns {
                     text: config.text_column.clone(),
@@ -56,7 +56,7 @@ impl Texts {
                     Some(classes) => LabelledTexts::open_with_classes(path, &columns, classes)?,
                 };
                 let texts = Self::Whole(read.texts().to_vec(), read.labels().to_vec());
-                Ok((texts, read.classes().to_vec()))
+                (texts, read.classes().to_vec())
             }
             Unit::Word => {
                 let columns = TaggedTextsConfig::default();
@@ -65,7 +65,31 @@ impl Texts {
                     Some(classes) => TaggedTexts::open_with_classes(path, &columns, classes)?,
                 };
                 let texts = Self::Words(read.words().to_vec(), read.labels().to_vec());
-                Ok((texts, read.classes().to_vec()))
+                (texts, read.classes().to_vec())
+            }
+        };
+        if texts.len() == 0 {
+            return Err(TrainError::Incomplete {
+                path: path.to_owned(),
+                what: "has no texts".into(),
+            });
+        }
+        Ok((texts, classes))
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Whole(texts, _) => texts.len(),
+            Self::Words(texts, _) => texts.len(),
+        }
+    }
+
+    /// A tokenizer trained on the texts alone: labels and the signs of the file's format teach it nothing.
+    fn train_tokenizer(&self, options: &TrainerConfig) -> gradus_text::Result<Tokenizer> {
+        match self {
+            Self::Whole(texts, _) => train_tokenizer_on(options, texts),
+            Self::Words(texts, _) => {
+                train_tokenizer_on(options, texts.iter().map(|words| words.join(" ")))
             }
         }
     }
@@ -136,8 +160,8 @@ pub(super) struct Classification {
 impl Classification {
     pub(super) fn open(config: &TrainConfig, unit: Unit) -> Result<Self> {
         let path = Path::new(&config.train_file);
-        let tokenizer = open_tokenizer(config, path)?;
         let (texts, classes) = Texts::open(path, unit, config, None)?;
+        let tokenizer = open_tokenizer(config, |options| texts.train_tokenizer(options))?;
         let (texts, eval) = if !config.eval_file.is_empty() {
             let file = Path::new(&config.eval_file);
             let (eval, _) = Texts::open(file, unit, config, Some(&classes))?;

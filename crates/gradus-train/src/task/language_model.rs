@@ -11,7 +11,7 @@ use gradus_data::{
 };
 use gradus_models::Head;
 use gradus_nn::{Ctx, ParamStore};
-use gradus_text::Tokenizer;
+use gradus_text::{Tokenizer, train_tokenizer};
 
 use super::text::{TextParts, counted, open_tokenizer, read_text};
 use super::{About, Split, Task};
@@ -34,7 +34,8 @@ pub(super) struct LanguageModel {
 impl LanguageModel {
     pub(super) fn open(config: &TrainConfig) -> Result<Self> {
         let path = Path::new(&config.train_file);
-        let parts = TextParts::open(config, Head::CausalLm, open_tokenizer(config, path)?)?;
+        let tokenizer = open_tokenizer(config, |options| train_tokenizer(options, &[path]))?;
+        let parts = TextParts::open(config, Head::CausalLm, tokenizer)?;
         let all = tokens_of(&parts.tokenizer, path)?;
         let (train, held_out): (Arc<dyn TokenSource>, Option<Arc<dyn TokenSource>>) =
             if config.eval_file.is_empty() && config.val_fraction > 0.0 {

@@ -9,7 +9,7 @@ use gradus_checkpoint::{RunDir, StateDict};
 use gradus_data::{Batch, Dataset, Loader, MaskConfig, MaskedTokens, TextLines, TokenizedTexts};
 use gradus_models::Head;
 use gradus_nn::{Ctx, ParamStore};
-use gradus_text::EncodeConfig;
+use gradus_text::{EncodeConfig, train_tokenizer};
 
 use super::text::{TextParts, counted, open_tokenizer};
 use super::{About, Split, Task};
@@ -35,7 +35,8 @@ pub(super) struct MaskedLanguageModel {
 impl MaskedLanguageModel {
     pub(super) fn open(config: &TrainConfig) -> Result<Self> {
         let path = Path::new(&config.train_file);
-        let parts = TextParts::open(config, Head::MaskedLm, open_tokenizer(config, path)?)?;
+        let tokenizer = open_tokenizer(config, |options| train_tokenizer(options, &[path]))?;
+        let parts = TextParts::open(config, Head::MaskedLm, tokenizer)?;
         let mut lines = lines_of(path)?;
         let eval = if !config.eval_file.is_empty() {
             Some(("test", lines_of(Path::new(&config.eval_file))?))

@@ -12,7 +12,7 @@ use gradus_models::{
     open_pretrained_with, save_adapter,
 };
 use gradus_nn::{Ctx, LoraConfig, ParamStore};
-use gradus_text::{Tokenizer, TrainerConfig, TrainerKind, train_tokenizer};
+use gradus_text::{Tokenizer, TrainerConfig, TrainerKind};
 use serde_json::{Map, Value};
 
 use crate::config::TrainConfig;
@@ -65,6 +65,7 @@ impl TextParts {
             ..
         } = found;
         require_vocabulary(&tokenizer, model.as_ref(), &config.from)?;
+        let lora = lora.map(|lora| with_fresh_modules(lora, &store, &fresh));
         let list = |names: &[String]| names.join(", ");
         let mut warnings = Vec::new();
         if !fresh.is_empty() && !config.from.is_empty() {
@@ -269,11 +270,14 @@ pub(super) fn counted(batch: &Batch) -> Result<f64> {
     Ok(labels.iter().filter(|&&label| label != IGNORED).count() as f64)
 }
 
-/// The tokenizer that a configuration names, or one that is trained on its text.
+/// The tokenizer that a configuration names, or one that `train` makes of the run's text.
 ///
 /// # Errors
-/// What is wrong with the folder or file.
-pub(crate) fn open_tokenizer(config: &TrainConfig, texts: &Path) -> Result<Tokenizer> {
+/// What is wrong with the folder or file, and those of training.
+pub(crate) fn open_tokenizer(
+    config: &TrainConfig,
+    train: impl FnOnce(&TrainerConfig) -> gradus_text::Result<Tokenizer>,
+) -> Result<Tokenizer> {
     let kind = match config.tokenizer.as_str() {
         "char" => TrainerKind::Char,
         "bpe" => TrainerKind::Bpe,
@@ -286,12 +290,11 @@ pub(crate) fn open_tokenizer(config: &TrainConfig, texts: &Path) -> Result<Token
         "" => TrainerKind::Bpe,
         path => return Ok(Tokenizer::open(path)?),
     };
-    let options = TrainerConfig {
+    Ok(train(&TrainerConfig {
         kind,
         vocab_size: config.vocab_size,
         ..TrainerConfig::default()
-    };
-    Ok(train_tokenizer(&options, &[texts])?)
+    })?)
 }
 
 /// A model of the configuration's own making, as large as the tokenizer needs.
@@ -353,6 +356,22 @@ fn pretrained(config: &TrainConfig, head: Head, lora: Option<&LoraConfig>) -> Re
         None => open_pretrained_with(folder, head, &options)?,
         Some(lora) => open_adapted(folder, head, &options, lora)?,
     })
+}
+
+/// The options of adapters, with the modules that the folder lacks: frozen at random values they would be of no use, so they are trained
+/// in full and kept beside the adapters, as PEFT's `modules_to_save`.
+fn with_fresh_modules(mut lora: LoraConfig, store: &ParamStore, fresh: &[String]) -> LoraConfig {
+    for parameter in store.parameters() {
+        let name = parameter.name();
+        let module = name.rsplit_once('.').map_or(name, |(module, _)| module);
+        if fresh.iter().any(|key| key == name) {
+            parameter.set_trainable(true);
+            if !lora.trained.iter().any(|known| known == module) {
+                lora.trained.push(module.to_owned());
+            }
+        }
+    }
+    lora
 }
 
 /// Refuses a tokenizer whose ids the model has no rows for.
