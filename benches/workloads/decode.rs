@@ -2,7 +2,6 @@
 
 use super::{Outcome, Workload, below};
 use gradus::models::{FolderConfig, GenerateConfig, Head, TextModel, build_text, generate};
-use gradus::prelude::*;
 
 struct Decode {
     model: Box<dyn TextModel>,
@@ -39,7 +38,7 @@ pub(super) fn gpt2() -> Outcome<Box<dyn Workload>> {
         prompt: ids
             .into_iter()
             .map(u32::try_from)
-            .collect::<std::result::Result<_, _>>()?,
+            .collect::<Result<_, _>>()?,
         config: GenerateConfig {
             max_tokens: 64,
             temperature: 0.0,

@@ -181,7 +181,7 @@ mod tests {
             backward,
             "backward of sqrt: gives inf, and no gradient holds an infinity"
         );
-        let nan = message(|| x.sub_scalar(1.0)?.sqrt().map(drop));
+        let nan = message(|| x.add_scalar(-1.0)?.sqrt().map(drop));
         assert_eq!(nan, "sqrt: gives NaN, and no input holds a NaN");
     }
 

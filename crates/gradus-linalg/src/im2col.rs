@@ -111,7 +111,7 @@ impl<'a, T: Float> Images<'a, T> {
     }
 
     /// The same images without the channels before `first`.
-    pub(crate) fn from_channel(&self, first: usize) -> Self {
+    pub(crate) fn starting_at_channel(&self, first: usize) -> Self {
         Self {
             offset: self.place([0, first, 0, 0]),
             ..*self

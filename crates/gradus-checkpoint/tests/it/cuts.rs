@@ -175,6 +175,9 @@ fn fail_each_sync(step: u64) -> usize {
     states
 }
 
+/// What is cut, and the work that returns how many states there were.
+type Scenario = (&'static str, fn() -> usize);
+
 /// Says how many states a scenario has, for who runs the tests with `--nocapture`.
 fn report(states: usize, scenario: &str) {
     let _ = writeln!(std::io::stdout(), "{states:>7} states: {scenario}");
@@ -182,7 +185,7 @@ fn report(states: usize, scenario: &str) {
 
 #[test]
 fn a_power_cut_leaves_what_was_promised_or_what_was_being_written() {
-    let scenarios: [(&str, fn() -> usize); 8] = [
+    let scenarios: [Scenario; 8] = [
         ("the first checkpoint", save_the_first),
         ("another checkpoint", save_another),
         ("a checkpoint in place of another", replace),

@@ -18,11 +18,14 @@ const ROOT: Node = 0;
 /// With more changes pending than this, not all subsets are tried.
 const ALL_SUBSETS: usize = 7;
 
+/// Names of a directory, and where each leads now.
+type Entries = Vec<(String, Option<Node>)>;
+
 /// A change, or what the caller got told.
 #[derive(Clone, Debug)]
 enum Event {
     /// A directory's entry now leads to this node, or to none; a rename changes two at once.
-    Entries(Node, Vec<(String, Option<Node>)>),
+    Entries(Node, Entries),
     /// Bytes at the end of a file.
     Write(Node, Vec<u8>),
     /// All bytes of a file so far are on the disk.
@@ -177,7 +180,7 @@ impl State {
         Ok(())
     }
 
-    fn change(&mut self, dir: Node, entries: Vec<(String, Option<Node>)>) {
+    fn change(&mut self, dir: Node, entries: Entries) {
         if let Content::Dir(now) = &mut self.nodes[dir] {
             apply(now, &entries);
         }
@@ -220,13 +223,13 @@ impl State {
     fn cuts_at(&self, at: usize, judge: &mut dyn FnMut(Cut)) {
         let mut disk = Disk::default();
         let mut promised = i64::MIN;
-        let mut pending: Vec<(Node, &[(String, Option<Node>)])> = Vec::new();
+        let mut pending: Vec<(Node, &Entries)> = Vec::new();
         for (number, event) in self.events[..at].iter().enumerate() {
             match event {
                 Event::Promise(what) => promised = promised.max(*what),
                 Event::Write(node, bytes) => disk.file(*node).0.extend(bytes),
                 Event::SyncFile(node) => disk.file(*node).sync(),
-                Event::Entries(dir, entries) => pending.push((*dir, entries.as_slice())),
+                Event::Entries(dir, entries) => pending.push((*dir, entries)),
                 Event::SyncDir(dir) => pending.retain(|(of, entries)| {
                     if of == dir {
                         apply(disk.dir(*dir), entries);

@@ -395,7 +395,7 @@ pub(super) fn grad_weight(
                     );
                     for first in (0..g.c_out).step_by(HEIGHT) {
                         let rows = HEIGHT.min(g.c_out - first);
-                        let channels = grad_out.from_channel(first);
+                        let channels = grad_out.starting_at_channel(first);
                         gather(
                             grads,
                             channels,

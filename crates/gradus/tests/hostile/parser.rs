@@ -8,6 +8,9 @@ use crate::guard::{Cost, watch};
 /// A file by its path in a folder, and its bytes.
 pub(crate) type NamedBytes = (String, Vec<u8>);
 
+/// Turns what is mutated into the bytes of a file.
+type Pack = fn(&[u8]) -> Vec<u8>;
+
 /// One parser of the libraries.
 pub(crate) struct Parser {
     pub(crate) name: &'static str,
@@ -20,7 +23,7 @@ pub(crate) struct Parser {
     /// Files that stand beside it.
     pub(crate) beside: fn() -> Vec<NamedBytes>,
     /// What the file is around the bytes that are spoilt, such as an archive or checksums.
-    pub(crate) pack: Option<fn(&[u8]) -> Vec<u8>>,
+    pub(crate) pack: Option<Pack>,
     /// Words of the format.
     pub(crate) words: &'static [&'static str],
 }

@@ -188,6 +188,7 @@ fn run(config: &TrainConfig, resume: bool) -> Result<u64, String> {
         config_text: "",
         command: "",
         resume,
+        resume_anyway: false,
         stop: &AtomicBool::new(false),
     };
     let outcome = train(&request, &mut Silent).map_err(said)?;
