@@ -7,7 +7,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use gradus_train::config::{ConfigError, KEYS, TrainConfig};
+use gradus_train::config::{ConfigError, KEYS, MAX_CONFIG_BYTES, TrainConfig};
 use serde::Deserialize;
 use toml::de::DeTable;
 use toml::{Table, Value};
@@ -41,6 +41,14 @@ impl Layers {
             };
             return Err(usage(format_args!(
                 "{name}: is a directory, not a TOML file{hint}"
+            )));
+        }
+        if let Ok(about) = path.metadata()
+            && about.len() > MAX_CONFIG_BYTES
+        {
+            return Err(usage(format_args!(
+                "{name}: has {} bytes, and a configuration at most {MAX_CONFIG_BYTES}",
+                about.len()
             )));
         }
         let text = std::fs::read_to_string(path)

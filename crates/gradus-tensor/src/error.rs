@@ -235,12 +235,10 @@ impl fmt::Display for Error {
                 let names: Vec<&str> = expected.iter().map(|d| d.name()).collect();
                 write!(f, "{op}: takes {}, got {got}", names.join(" or "))
             }
-            Self::DTypeMismatch { op, lhs, rhs } => {
-                write!(
-                    f,
-                    "{op}: dtypes differ: {lhs} and {rhs}; convert one with to_dtype"
-                )
-            }
+            Self::DTypeMismatch { op, lhs, rhs } => write!(
+                f,
+                "{op}: dtypes differ: {lhs} and {rhs}; convert one with to_dtype"
+            ),
             Self::Axis { op, dim, rank } => {
                 write!(
                     f,
@@ -289,12 +287,10 @@ impl fmt::Display for Error {
                     "{op}: its gradient is fused and cannot be differentiated again; compute it without create_graph"
                 )
             }
-            Self::GraphFreed { op } => {
-                write!(
-                    f,
-                    "{op}: the saved values were freed by an earlier backward; pass retain_graph to keep them"
-                )
-            }
+            Self::GraphFreed { op } => write!(
+                f,
+                "{op}: the saved values were freed by an earlier backward; pass retain_graph to keep them"
+            ),
             Self::NotSaved { op, what, position } => {
                 write!(
                     f,
@@ -311,22 +307,29 @@ impl fmt::Display for Error {
                 op,
                 backward,
                 value,
-            } => {
-                let (of, taken) = if *backward {
-                    ("backward of ", "gradient")
-                } else {
-                    ("", "input")
-                };
-                let without = if value.is_nan() {
-                    "a NaN"
-                } else {
-                    "an infinity"
-                };
-                write!(f, "{of}{op}: gives {value}, and no {taken} holds {without}")
-            }
+            } => write_nonfinite(f, op, *backward, *value),
             Self::Context { at, source } => write!(f, "{at}: {source}"),
         }
     }
+}
+
+fn write_nonfinite(
+    f: &mut fmt::Formatter<'_>,
+    op: &str,
+    backward: bool,
+    value: f64,
+) -> fmt::Result {
+    let (of, taken) = if backward {
+        ("backward of ", "gradient")
+    } else {
+        ("", "input")
+    };
+    let without = if value.is_nan() {
+        "a NaN"
+    } else {
+        "an infinity"
+    };
+    write!(f, "{of}{op}: gives {value}, and no {taken} holds {without}")
 }
 
 impl std::error::Error for Error {}

@@ -51,13 +51,10 @@ fn open_file(path: &Path) -> Result<Tokenizer> {
 /// The parts of `tokenizer.json` whose JSON the library takes for granted: read first, so that a damaged file is an error.
 #[derive(serde::Deserialize)]
 struct Outline {
-    #[serde(rename = "normalizer")]
-    _normalizer: Option<Value>,
-    #[serde(rename = "pre_tokenizer")]
-    _pre_tokenizer: Option<Value>,
+    normalizer: Option<Value>,
+    pre_tokenizer: Option<Value>,
     post_processor: Option<Value>,
-    #[serde(rename = "decoder")]
-    _decoder: Option<Value>,
+    decoder: Option<Value>,
 }
 
 /// The tokenizer that is written in `tokenizer.json`. A panic of the library, which some values of the right form can cause, becomes an error.
@@ -71,9 +68,35 @@ pub(crate) fn parse(json: &[u8], path: &Path) -> Result<tokenizers::Tokenizer> {
     if let Some(processor) = &outline.post_processor {
         check_templates(processor).map_err(|problem| malformed(problem.into()))?;
     }
+    let parts = [
+        &outline.normalizer,
+        &outline.pre_tokenizer,
+        &outline.decoder,
+    ];
+    for part in parts.into_iter().flatten() {
+        check_patterns(part).map_err(|problem| malformed(problem.into()))?;
+    }
     let parsed = std::panic::catch_unwind(|| tokenizers::Tokenizer::from_bytes(json));
     let unusable = |_| Err("a value that the tokenizers library cannot use".into());
     parsed.unwrap_or_else(unusable).map_err(malformed)
+}
+
+/// The longest pattern that is compiled, in bytes: those in use stay below 1,000, and compiling takes 500 times the length.
+const LONGEST_PATTERN: usize = 16 << 10;
+
+/// Refuses regular expressions that only cost memory.
+fn check_patterns(part: &Value) -> std::result::Result<(), String> {
+    let pattern = part.get("Regex").and_then(Value::as_str);
+    if let Some(len) = pattern.map(str::len).filter(|&len| len > LONGEST_PATTERN) {
+        return Err(format!(
+            "a pattern of {len} bytes, and at most {LONGEST_PATTERN} are compiled"
+        ));
+    }
+    match part {
+        Value::Object(parts) => parts.values().try_for_each(check_patterns),
+        Value::Array(parts) => parts.iter().try_for_each(check_patterns),
+        _ => Ok(()),
+    }
 }
 
 /// Refuses templates that name what they do not have: the library takes it for granted when it encodes, and panics.

@@ -15,7 +15,7 @@ pub const MAX_HEADER_BYTES: u64 = 100_000_000;
 
 /// The most tensors that a file may have here. The format has no limit; this one keeps the memory that a hostile
 /// header takes below twice its size, and is far above what models have.
-pub const MAX_TENSORS: usize = 1 << 19;
+pub const MAX_TENSORS: usize = 1 << 17;
 
 /// The key of the metadata among the tensors' names.
 pub(crate) const METADATA_KEY: &str = "__metadata__";

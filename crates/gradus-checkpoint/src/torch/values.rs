@@ -9,8 +9,8 @@ use super::fault::TorchFault;
 use super::global::Global;
 use crate::FileDType;
 
-/// The most nodes of a pickle: some 300,000 tensors.
-const MAX_NODES: usize = 1 << 21;
+/// The most nodes of a pickle: some 57,000 tensors.
+const MAX_NODES: usize = 400_000;
 
 /// A value on the machine's stack, or in a container.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -166,7 +166,7 @@ fn more_tensors_than_allowed() {
     header.pop();
     header.push('}');
     let error = open(file(&header, 0)).expect_err("accepted").to_string();
-    assert!(error.contains("more than 524288 tensors"), "{error}");
+    assert!(error.contains("more than 131072 tensors"), "{error}");
 }
 
 #[test]

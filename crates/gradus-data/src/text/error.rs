@@ -87,6 +87,15 @@ impl fmt::Display for TextProblem {
     }
 }
 
+/// A name as messages quote it.
+fn shortened(name: &str) -> String {
+    const CHARACTERS: usize = 60;
+    match name.char_indices().nth(CHARACTERS) {
+        Some((end, _)) => format!("{:?}…", &name[..end]),
+        None => format!("{name:?}"),
+    }
+}
+
 /// Names in a message.
 const SHOWN: usize = 20;
 
@@ -94,7 +103,7 @@ fn list(names: &[String]) -> String {
     if names.is_empty() {
         return "none".into();
     }
-    let shown: Vec<String> = names.iter().take(SHOWN).map(|n| format!("{n:?}")).collect();
+    let shown: Vec<String> = names.iter().take(SHOWN).map(|n| shortened(n)).collect();
     let more = match names.len().saturating_sub(SHOWN) {
         0 => String::new(),
         more => format!(" and {more} more"),

@@ -13,6 +13,9 @@ use serde::{Deserialize, Serialize};
 pub use keys::{KEYS, KeyInfo, render_keys};
 pub use validate::ConfigError;
 
+/// The largest file of a configuration that is read, in bytes: a thousand times what people write.
+pub const MAX_CONFIG_BYTES: u64 = 256 << 10;
+
 /// A training run, complete: the file `config.toml` of a run directory repeats it.
 ///
 /// Defaults are the tutorial's job: its network on the embedded data set. [`KEYS`] documents each key.

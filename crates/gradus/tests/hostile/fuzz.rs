@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::guard::{self, Answer};
+use crate::guard::{self, Answer, say};
 use crate::mutate::{Dice, spoil};
 use crate::parser::{Parser, put};
 use crate::parsers;
@@ -127,7 +127,7 @@ fn fuzz(parser: &Parser, rounds: u64) {
         }
         round += 1;
     }
-    eprintln!(
+    let line = format!(
         "{}: {round} files, {} accepted, {} refused for {} reasons; slowest {:.0} ms, at most {:.1} MiB beyond twice the file",
         parser.name,
         tally.accepted,
@@ -136,6 +136,7 @@ fn fuzz(parser: &Parser, rounds: u64) {
         1e3 * tally.slowest,
         tally.most as f64 / f64::from(1 << 20),
     );
+    say(&line);
     assert!(tally.refused > 0, "{}: nothing was refused", parser.name);
 }
 

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::cell::Cell;
+use std::io::Write;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::time::Instant;
@@ -49,6 +50,11 @@ impl Cost {
             _ => None,
         }
     }
+}
+
+/// A line for whoever runs the tests with `--nocapture`.
+pub(crate) fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// Holds back the other tests of this program: the allocator counts for all of them.

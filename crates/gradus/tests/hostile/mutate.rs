@@ -217,6 +217,7 @@ fn repeat(dice: &mut Dice, bytes: &mut Vec<u8>, words: &[&str]) {
 
 #[test]
 fn rounds_repeat_and_differ() {
+    let _turn = crate::guard::one_at_a_time();
     let sound = [b"{\"a\": [1, 22, 333]}".to_vec(), vec![0; 40]];
     let round = |n| spoil(&mut Dice::new(5, n), &sound, &["null"]);
     for n in 0..2000 {

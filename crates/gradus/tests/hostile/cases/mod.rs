@@ -10,7 +10,7 @@ mod torch;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::guard::{self, Answer};
+use crate::guard::{self, Answer, say};
 use crate::parser::Parser;
 
 /// A crafted file.
@@ -57,7 +57,6 @@ fn laid(name: &'static str, parser: &'static Parser, lay: fn(&Path), error: &'st
 /// Refuses to pass unless every file gets its error, in time and within the memory that it may cost.
 #[track_caller]
 fn check(cases: Vec<Case>, at_least: usize) {
-    let _turn = guard::one_at_a_time();
     let names: BTreeSet<&str> = cases.iter().map(|case| case.name).collect();
     assert_eq!(names.len(), cases.len(), "two cases of one name");
     let mut wrong = Vec::new();
@@ -90,18 +89,20 @@ fn check(cases: Vec<Case>, at_least: usize) {
             Answer::Panicked(_) => {}
         }
     }
-    eprintln!(
+    let line = format!(
         "{} crafted files, each with its error; slowest {:.0} ms, at most {:.1} MiB beyond twice the file",
         cases.len(),
         1e3 * slowest,
         most as f64 / f64::from(1 << 20)
     );
+    say(&line);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(cases.len() >= at_least, "{} files", cases.len());
 }
 
 #[test]
 fn every_crafted_file_gets_its_error() {
+    let _turn = guard::one_at_a_time();
     let cases = [
         safetensors::cases(),
         torch::cases(),

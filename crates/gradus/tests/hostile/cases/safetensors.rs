@@ -25,10 +25,19 @@ fn index(place: &str) -> String {
 }
 
 pub(super) fn cases() -> Vec<Case> {
-    [lengths(), headers(), entries(), layouts(), indexes()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        lengths(),
+        headers(),
+        more_headers(),
+        entries(),
+        sizes(),
+        spans(),
+        layouts(),
+        indexes(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn lengths() -> Vec<Case> {
@@ -77,10 +86,9 @@ fn lengths() -> Vec<Case> {
 fn headers() -> Vec<Case> {
     let st = &SAFETENSORS;
     let deep = |open: &str| file(&format!("{{\"w\":{}", open.repeat(1_000_000)), 0);
-    let many: String = (0..600_000)
+    let many: String = (0..140_000)
         .map(|i| format!(",\"{i}\":{}", bytes("0", 0, 0)))
         .collect();
-    let x = bytes("0", 0, 0);
     vec![
         row(
             "st header not UTF-8",
@@ -110,7 +118,7 @@ fn headers() -> Vec<Case> {
             "st number 1e999",
             st,
             file("{\"w\":1e999}", 0),
-            "tensor \"w\": its entry is not an object",
+            "not valid JSON",
         ),
         row(
             "st a million brackets",
@@ -131,11 +139,18 @@ fn headers() -> Vec<Case> {
             "goes on after its closing brace",
         ),
         row(
-            "st 600,000 tensors",
+            "st 140,000 tensors",
             st,
             file(&format!("{{{}}}", &many[1..]), 0),
-            "more than 524288 tensors",
+            "more than 131072 tensors",
         ),
+    ]
+}
+
+fn more_headers() -> Vec<Case> {
+    let st = &SAFETENSORS;
+    let x = bytes("0", 0, 0);
+    vec![
         row(
             "st key twice",
             st,
@@ -190,7 +205,6 @@ fn entries() -> Vec<Case> {
     let st = &SAFETENSORS;
     let dtype =
         |name: &str| format!("{{\"dtype\":\"{name}\",\"shape\":[1],\"data_offsets\":[0,1]}}");
-    let ones = "1,".repeat(1_000_000) + "1";
     vec![
         row(
             "st entry null",
@@ -246,6 +260,13 @@ fn entries() -> Vec<Case> {
             one("{\"dtype\":\"F4\",\"shape\":[3],\"data_offsets\":[0,2]}", 2),
             "does not end at a whole byte",
         ),
+    ]
+}
+
+fn sizes() -> Vec<Case> {
+    let st = &SAFETENSORS;
+    let ones = "1,".repeat(1_000_000) + "1";
+    vec![
         row(
             "st negative dim",
             st,
@@ -291,6 +312,12 @@ fn entries() -> Vec<Case> {
             ),
             "overflows",
         ),
+    ]
+}
+
+fn spans() -> Vec<Case> {
+    let st = &SAFETENSORS;
+    vec![
         row(
             "st 2^32 bytes that are not there",
             st,

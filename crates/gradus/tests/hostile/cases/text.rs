@@ -200,14 +200,6 @@ fn templates() -> Vec<Case> {
             "chat template",
         ),
         row(
-            "chat template that doubles a text",
-            t,
-            template(
-                "{% set ns = namespace(x='aaaaaaaaaaaaaaaa') %}{% for a in range(40) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}{{ ns.x }}",
-            ),
-            "chat template",
-        ),
-        row(
             "chat template of 100,000 levels",
             t,
             template(&nested),
@@ -303,7 +295,7 @@ fn models() -> Vec<Case> {
             "config.json width 2^31-1",
             m,
             gpt2("n_embd", "2147483646"),
-            "parameters",
+            "overflows",
         ),
         row(
             "config.json vocabulary 2^31-1",

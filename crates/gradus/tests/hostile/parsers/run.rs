@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use gradus::checkpoint::{CheckpointStore, Content, RealFileSystem, RunDir};
 use gradus::data::Image;
 use gradus::prelude::{RunRequest, Silent, Tensor, TrainConfig};
-use gradus::train::config::KEYS;
+use gradus::train::config::{KEYS, MAX_CONFIG_BYTES};
 use gradus::train::{events, jsonl, train};
 
 use super::said;
@@ -18,7 +18,13 @@ pub(crate) const CONFIG: Parser = Parser {
     name: "config",
     file: "config.toml",
     open: |dir| {
-        let text = std::fs::read_to_string(dir.join("config.toml")).map_err(said)?;
+        let path = dir.join("config.toml");
+        // As the command does, which reads no larger file.
+        let len = std::fs::metadata(&path).map_err(said)?.len();
+        if len > MAX_CONFIG_BYTES {
+            return Err(format!("{len} bytes are more than {MAX_CONFIG_BYTES}"));
+        }
+        let text = std::fs::read_to_string(path).map_err(said)?;
         let config: TrainConfig = toml::from_str(&text).map_err(said)?;
         config.validate().map_err(said)?;
         // A configuration that is taken can be written and read again, and is the same then.
