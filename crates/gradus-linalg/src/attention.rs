@@ -10,7 +10,8 @@ use gradus_random::Philox;
 
 use crate::float::Float;
 use crate::gemm::{
-    Accum, MatMut, MatRef, PANEL, Precision, gemm_small, product_in, transposed_panels,
+    Accum, MatMut, MatRef, PANEL, Precision, gemm, gemm_serial, gemm_small, product_in,
+    transposed_panels,
 };
 use crate::reduce::{MaximumOfNumbers, fold_slice};
 use crate::scratch::with_scratch;
@@ -202,14 +203,6 @@ impl<T: Float> Attention<'_, T> {
         if self.causal { CAUSAL_QUERIES } else { QUERIES }
     }
 
-    /// The product of blocks that lie in the nearest caches.
-    fn block_product(&self) -> Product<T> {
-        match self.precision {
-            Precision::Full => gemm_small,
-            Precision::Bf16 => product_in(self.precision, false),
-        }
-    }
-
     /// The blocks of keys that a block of queries sees.
     fn key_blocks(
         &self,
@@ -371,7 +364,8 @@ fn forward_task<T: Float>(
     } else {
         p.keys
     };
-    let is_packed = lse.len() >= MIN_PACKED_QUERIES;
+    // Products in bf16 pack for themselves.
+    let is_packed = lse.len() >= MIN_PACKED_QUERIES && p.precision == Precision::Full;
     let packed = if is_packed {
         [keys.next_multiple_of(PANEL) * e, keys * v]
     } else {
@@ -415,9 +409,10 @@ fn forward_block<T: Float>(
     values: MatRef<'_, T>,
 ) {
     let (rows, v) = (lse.len(), p.value_width);
-    let product = match keys {
-        Keys::Rows(_) => product_in(p.precision, false),
-        Keys::Panels(_) => p.block_product(),
+    let product = match (p.precision, keys) {
+        (Precision::Bf16, _) => product_in(p.precision, false),
+        (Precision::Full, Keys::Rows(_)) => gemm_serial,
+        (Precision::Full, Keys::Panels(_)) => gemm_small,
     };
     let mut max = [T::NEG_INFINITY; QUERIES];
     let mut sum = [0.0_f64; QUERIES];
@@ -549,10 +544,10 @@ pub fn attention_backward<T: Float>(
             copy_scaled(keys, &x.key, group, 0, e, T::from_f64(p.scale));
             GroupBackward {
                 p,
-                product: if p.groups < FEW_GROUPS {
-                    product_in(p.precision, true)
-                } else {
-                    p.block_product()
+                product: match (p.precision, p.groups < FEW_GROUPS) {
+                    (Precision::Bf16, few) => product_in(p.precision, few),
+                    (Precision::Full, true) => gemm,
+                    (Precision::Full, false) => gemm_small,
                 },
                 panels: Keys::Panels(panels),
                 value_panels: Keys::Panels(value_panels),

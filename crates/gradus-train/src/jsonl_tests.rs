@@ -239,19 +239,19 @@ fn cutting_to_a_length_is_exact_and_reads_nothing_behind_it() {
     // A second record of the same step, and what a power cut can leave.
     writer.write(&Record::new("eval", 3, 0)).expect("writes");
     drop(writer);
-    let mut bytes = std::fs::read(&path).expect("reads");
+    let mut bytes = fs::read(&path).expect("reads");
     let whole = bytes.clone();
     bytes.extend([0; 40]);
     bytes.push(b'\n');
-    std::fs::write(&path, &bytes).expect("writes");
+    fs::write(&path, &bytes).expect("writes");
     truncate_to(&path, kept, 3).expect("cuts");
     let mut writer = JsonlWriter::append(&path, Flush::EveryLine).expect("opens");
     assert_eq!(writer.bytes(), kept);
     writer.write(&Record::new("eval", 3, 0)).expect("writes");
-    assert_eq!(std::fs::read(&path).expect("reads"), whole);
+    assert_eq!(fs::read(&path).expect("reads"), whole);
     // Lengths that are not this file's: it is cut by steps.
     for bytes in [kept - 1, 1000] {
-        std::fs::write(&path, &whole).expect("writes");
+        fs::write(&path, &whole).expect("writes");
         truncate_to(&path, bytes, 3).expect("cuts");
         assert_eq!(read(&path).expect("reads").records.len(), 2);
         truncate_to(&path, bytes, 2).expect("cuts");

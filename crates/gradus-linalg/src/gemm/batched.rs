@@ -84,7 +84,6 @@ pub fn gemm_batched_in<T: Float>(
         rs: n as isize,
         cs: 1,
     };
-    let grid = Grid::of(m, n, k);
     let product = |item: usize| {
         let a = matrix(&x, batch_offset(&x, item), [m, k]);
         let b = matrix(&y, batch_offset(&y, item), [k, n]);
@@ -99,13 +98,28 @@ pub fn gemm_batched_in<T: Float>(
             bias: None,
         }
     };
+    // SAFETY: the operands of each item lie in their slices (MatRef proved it, dst has batch · m · n elements), and each item writes its own
+    // part of dst.
+    unsafe { run_items(precision, batch, [m, n, k], product) }
+}
+
+/// Products of `[m, n, k]`, one for each item, that do not read or write what another writes.
+///
+/// # Safety
+/// As for [`Product::run`], for each of them.
+unsafe fn run_items<'a, T: Float>(
+    precision: Precision,
+    batch: usize,
+    [m, n, k]: [usize; 3],
+    product: impl Fn(usize) -> Product<'a, T> + Sync,
+) {
     let macs = m.saturating_mul(n).saturating_mul(k);
     let block = (MIN_TILE_MACS / macs.max(1)).clamp(1, batch);
     if precision == Precision::Bf16 && T::DTYPE == DType::F32 {
         // Bits do not depend on how such a product is cut.
         let cut = batch < FEW_ITEMS;
         let each = |item: usize| {
-            // SAFETY: as below.
+            // SAFETY: promised by the caller.
             unsafe { product(item).run_in(precision, cut) }
         };
         return match cut {
@@ -113,10 +127,10 @@ pub fn gemm_batched_in<T: Float>(
             false => for_each_block(batch, block, |_, items| items.for_each(each)),
         };
     }
+    let grid = Grid::of(m, n, k);
     let each = |item: usize, part: Option<usize>| {
         let product = product(item);
-        // SAFETY: the operands of this item lie in their slices (MatRef proved it, dst has batch · m · n elements), and each item and
-        // tile writes its own part of dst.
+        // SAFETY: promised by the caller; each tile writes its own part of the item's.
         unsafe {
             match part {
                 Some(tile) => product.tile(&grid, tile).serial(),

@@ -23,7 +23,7 @@ use super::{Accum, Bias, MIN_PARALLEL_MACS, MatMut, MatRef, Product, gemm, gemm_
 use crate::float::Float;
 use crate::scratch::with_scratch;
 
-/// Terms of one chain: a panel of this depth is 64 KiB and stays in the second cache.
+/// Terms of one chain: a panel of this depth is 96 KiB and stays in the second cache.
 pub(crate) const DEPTH: usize = 768;
 
 /// In what arithmetic the products of an op run.

@@ -46,6 +46,7 @@ fn attempt(config: &TrainConfig, observer: &mut dyn Observer) -> Result<Outcome>
         config_text: "# test",
         command: "test",
         resume: false,
+        resume_anyway: false,
         stop: &AtomicBool::new(false),
     };
     train(&request, observer)

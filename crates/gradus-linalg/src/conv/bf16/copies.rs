@@ -186,6 +186,9 @@ fn gather_row(
 }
 
 /// `line[i] = row[2 i]`, as far as both go.
+///
+/// # Safety
+/// The processor has the instructions.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
 unsafe fn every_second(line: &mut [f32], row: &[f32]) {
     let even = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);

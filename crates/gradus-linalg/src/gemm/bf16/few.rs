@@ -12,7 +12,7 @@ use crate::threads::{current_threads, for_each_block};
 
 /// Rows of the left operand at most: from here on packing costs less than it gains.
 pub(super) const MOST: usize = 4;
-/// Elements of the right operand that one task reads at least, 256 KiB of bf16: about 10 µs.
+/// Elements of the right operand that one task reads at least, 256 KiB of bf16: 12 µs at 22 GB/s.
 const TASK: usize = 1 << 17;
 /// Pieces for each thread.
 const PIECES: usize = 2;

@@ -19,7 +19,8 @@ pub(crate) const WIDTH: usize = ACROSS * LANES;
 pub(crate) const HEIGHT: usize = 6;
 /// Rows of a panel of a left operand that lies column by column: registers and tiles both divide it.
 const PANEL: usize = 48;
-/// Rows of a task at most: with [`DEPTH`] terms, 288 KiB of pairs, they stay in the second cache.
+/// Rows of a task at most: with [`DEPTH`] terms, 288 KiB of pairs, they stay in the second cache (measured on Zen 4, of 235 GFLOP/s: 2048 ×
+/// 3072 × 768 211 against 203 for 288 rows of 512 terms; the others are level).
 const ROWS: usize = 192;
 /// Words from a packed row to the next: not a power of two, so that six rows fall into different sets of the nearest cache.
 const PITCH: usize = DEPTH / 2 + LANES;
@@ -27,7 +28,8 @@ const PITCH: usize = DEPTH / 2 + LANES;
 const PACKED: usize = 1 << 22;
 /// Tasks for each thread, so that none waits long for the last.
 const TASKS_PER_THREAD: usize = 4;
-/// Multiply-adds of a task at least, if its columns are cut for threads: about 10 µs.
+/// Multiply-adds of a task at least, if its columns are cut for threads (from the measured 200 GFLOP/s of a Zen 4 core: 20 µs; the limit
+/// itself was not varied).
 const MIN_TASK_MACS: usize = 1 << 21;
 
 /// Whether the processor has the instructions.
