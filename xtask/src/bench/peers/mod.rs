@@ -187,19 +187,23 @@ impl Live {
             let step = live.turn()?;
             live.measured.steps_per_round = steps_a_round(step);
             live.measured.rounds_ms.clear();
+            live.measured.rounds_waited.clear();
         }
         Ok(live)
     }
 
     /// One round; the median of its steps.
     fn turn(&mut self) -> Result<f64> {
-        let began = Instant::now();
+        let (began, waited) = (Instant::now(), self.process.waited());
         let steps = self.process.run(self.measured.steps_per_round)?;
         let ms = median(&steps.ms);
+        let waited = self.process.waited() - waited;
+        let seconds = began.elapsed().as_secs_f64();
+        self.measured.rounds_waited.push(waited / seconds);
         self.measured.rounds_ms.push(ms);
         self.measured.count_losses(&steps.losses);
         self.measured.peak_rss_mb = steps.peak_rss_mb;
-        self.spent += began.elapsed().as_secs_f64();
+        self.spent += seconds;
         Ok(ms)
     }
 }
@@ -298,11 +302,12 @@ fn report(record: &Record) {
     for (name, measured) in &record.sides {
         let [low, high] = measured.spread();
         eprintln!(
-            "{:<20} {} threads  {name:<12} {:>10.3} ms ({low:.3}–{high:.3}), {} rounds, peak {:.0} MiB",
+            "{:<20} {} threads  {name:<12} {:>10.3} ms ({low:.3}–{high:.3}), {} rounds, waited {:.0} %, peak {:.0} MiB",
             record.workload,
             record.threads,
             measured.ms(),
             measured.rounds_ms.len(),
+            median(&measured.rounds_waited) * 100.0,
             measured.peak_rss_mb.unwrap_or(f64::NAN),
         );
     }

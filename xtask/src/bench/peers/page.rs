@@ -1,6 +1,6 @@
 //! `docs/benchmarks.md`: all that the results hold, nothing left out because it looks bad.
 
-use super::record::{Measured, Record};
+use super::record::{MOST_WAITED, Measured, Record};
 use super::sides::{OURS, OURS_BF16, SIDES, WORKLOADS};
 use super::targets::{
     MEMORY_OF_BURN, MEMORY_OF_TORCH, Rival, SCALES_ABOVE_MS, SPEEDUP_OF_TWO, target,
@@ -59,6 +59,21 @@ impl<'a> Results<'a> {
     fn ratio(&self, workload: &str, threads: usize, ours: &str, theirs: &str) -> Option<f64> {
         self.newest(workload, threads, theirs)?.ratio(ours, theirs)
     }
+
+    /// The ratio beside its target, and a mark if other programs disturbed it.
+    fn judged(
+        &self,
+        workload: &str,
+        threads: usize,
+        [ours, theirs]: [&str; 2],
+        rival: Option<Rival>,
+    ) -> Option<String> {
+        let ratio = self.ratio(workload, threads, ours, theirs)?;
+        let wanted = rival.and_then(|rival| target(workload, rival));
+        let record = self.newest(workload, threads, theirs)?;
+        let mark = disturbance(record.is_disturbed(ours, theirs));
+        Some(judged(ratio, wanted) + mark)
+    }
 }
 
 pub(super) fn write(project: &Project, records: &[Record]) -> Result<()> {
@@ -104,13 +119,16 @@ fn introduction(project: &Project, records: &[Record]) -> Result<String> {
          backward, optimizer step and zeroed gradients. All sides of a workload are loaded at the same time, take turns on the same cores, \
          and run a quarter of a second or one step a turn. A number is the median over the turns of a turn's median step, with the lowest and \
          the highest turn behind it. A ratio is the median over the turns of ours ÷ theirs in the same turn: below 1, gradus is faster. \
-         Behind it stands the target; a ratio that misses its target is bold.\n\n\
+         Behind it stands the target; a ratio that misses its target is bold. \
+         A dagger (†) says that other programs were running: in the median turn the side, or one of the two, waited for a core for more than \
+         {:.0} % of the time, and the number is not to be trusted.\n\n\
          *PyTorch eager* and *compile* are PyTorch as it comes; on processors that are not Intel's, its MKL takes AVX2 kernels for f32 matrix \
          products, so a claim against them is a claim about this vendor's processors. *Tuned* is roughly what an Intel user gets, and more: MKL \
          told to use AVX-512, huge pages, an allocator that gives nothing back, fused optimizers. *bf16* is autocast. Candle and burn are built \
          for the native processor.\n\n\
          - machine: {}\n- gradus: release build, dispatch at run time, {}\n- peers: {}\n",
         newest.map_or("an unknown day", |record| record.date.as_str()),
+        MOST_WAITED * 100.0,
         newest.map_or_else(machine::machine, |record| record.machine.clone()),
         rustc.trim(),
         versions.join(", "),
@@ -135,9 +153,8 @@ fn ratios(results: &Results<'_>, threads: usize) -> String {
                 "compile" | "candle" | "burn" => format!(" ({theirs})"),
                 _ => String::new(),
             };
-            let wanted = rival.and_then(|rival| target(workload, rival));
-            match results.ratio(workload, threads, ours, theirs) {
-                Some(ratio) => judged(ratio, wanted) + &note,
+            match results.judged(workload, threads, [ours, theirs], rival) {
+                Some(cell) => cell + &note,
                 None => String::from("–"),
             }
         };
@@ -171,14 +188,12 @@ fn others(results: &Results<'_>, threads: usize) -> String {
     ];
     let mut table = String::new();
     for (workload, ours, theirs, rival) in rows {
-        if let Some(ratio) = results.ratio(workload, threads, ours, theirs) {
-            let wanted = rival.and_then(|rival| target(workload, rival));
+        if let Some(cell) = results.judged(workload, threads, [ours, theirs], rival) {
             let _ = writeln!(
                 table,
-                "| {workload} | {} ÷ {} | {} |",
+                "| {workload} | {} ÷ {} | {cell} |",
                 title(ours),
                 title(theirs),
-                judged(ratio, wanted)
             );
         }
     }
@@ -186,6 +201,10 @@ fn others(results: &Results<'_>, threads: usize) -> String {
         return table;
     }
     format!("\n| workload | sides | ratio |\n|---|---|---|\n{table}")
+}
+
+fn disturbance(disturbed: bool) -> &'static str {
+    if disturbed { " †" } else { "" }
 }
 
 /// A ratio beside its target; bold where it misses.
@@ -257,8 +276,9 @@ fn times(results: &Results<'_>, threads: usize) -> String {
             rounds => format!(", {rounds} turns"),
         };
         format!(
-            "{} ({}–{}{rounds})",
+            "{}{} ({}–{}{rounds})",
             short(measured.ms()),
+            disturbance(measured.is_disturbed()),
             short(low),
             short(high)
         )
@@ -437,6 +457,17 @@ mod tests {
         let row = ratios(&Results(&records), 1);
         let expected = "| mlp | 0.25 ≤ 0.40 | **1.00 > 0.85** | – | – | 0.50 ≤ 0.60 (burn) |\n";
         assert!(row.ends_with(expected), "{row}");
+    }
+
+    #[test]
+    fn what_other_programs_disturbed_is_marked() {
+        let mut disturbed = record("mlp", &[("gradus", 2.0), ("eager", 8.0)]);
+        disturbed.sides[1].1.rounds_waited = vec![0.3];
+        let records = [disturbed];
+        let results = Results(&records);
+        let row = ratios(&results, 1);
+        assert!(row.contains("| 0.25 ≤ 0.40 † |"), "{row}");
+        assert!(times(&results, 1).contains("| 2.00 (2.00–2.00) | 8.00 † (8.00–8.00) |"));
     }
 
     #[test]

@@ -85,6 +85,17 @@ impl Process {
         steps(&self.answer()?)
     }
 
+    /// Seconds that the process's threads have waited for a core so far, as Linux counts them; 0 where nobody does.
+    pub(super) fn waited(&self) -> f64 {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id()));
+        let of_task = |task: std::io::Result<std::fs::DirEntry>| {
+            let text = std::fs::read_to_string(task.ok()?.path().join("schedstat")).ok()?;
+            text.split_whitespace().nth(1)?.parse::<f64>().ok()
+        };
+        let nanoseconds: f64 = tasks.into_iter().flatten().filter_map(of_task).sum();
+        nanoseconds / 1e9
+    }
+
     /// The next line that is a JSON object; libraries may print others.
     fn answer(&mut self) -> Result<Value> {
         loop {

@@ -8,12 +8,17 @@ use std::path::Path;
 /// The steps whose losses are kept, from 1; the last step's is kept besides.
 const LOSSES_OF: [usize; 4] = [1, 2, 10, 100];
 
+/// The share of a round that a side may wait for a core before its time is marked as disturbed.
+pub(super) const MOST_WAITED: f64 = 0.05;
+
 /// One side in one group: sides that were alive together and took turns.
 #[derive(Default, Clone)]
 pub(super) struct Measured {
     pub(super) version: String,
     /// The median step of each round, in ms.
     pub(super) rounds_ms: Vec<f64>,
+    /// The share of each round in which threads that could run waited for a core: what other programs took.
+    pub(super) rounds_waited: Vec<f64>,
     pub(super) steps_per_round: usize,
     /// Steps so far, warm-up included.
     pub(super) steps: usize,
@@ -40,6 +45,11 @@ impl Measured {
         median(&self.rounds_ms)
     }
 
+    /// Whether other programs took so much of the cores that the times are not this side's own.
+    pub(super) fn is_disturbed(&self) -> bool {
+        median(&self.rounds_waited) > MOST_WAITED
+    }
+
     /// The lowest and the highest round.
     pub(super) fn spread(&self) -> [f64; 2] {
         let fold = |f: fn(f64, f64) -> f64| self.rounds_ms.iter().copied().fold(f64::NAN, f);
@@ -55,6 +65,7 @@ impl Measured {
         json!({
             "version": self.version,
             "rounds_ms": self.rounds_ms.iter().map(|ms| rounded(*ms)).collect::<Vec<_>>(),
+            "rounds_waited": self.rounds_waited.iter().map(|share| rounded(*share)).collect::<Vec<_>>(),
             "steps_per_round": self.steps_per_round,
             "steps": self.steps,
             "losses": self.losses,
@@ -71,6 +82,10 @@ impl Measured {
         Self {
             version: value["version"].as_str().unwrap_or_default().to_owned(),
             rounds_ms: list("rounds_ms").iter().filter_map(Value::as_f64).collect(),
+            rounds_waited: list("rounds_waited")
+                .iter()
+                .filter_map(Value::as_f64)
+                .collect(),
             steps_per_round: count("steps_per_round"),
             steps: count("steps"),
             losses: list("losses").iter().filter_map(pair).collect(),
@@ -110,6 +125,13 @@ impl Record {
             .zip(&self.side(theirs)?.rounds_ms);
         let ratios: Vec<f64> = rounds.map(|(ours, theirs)| ours / theirs).collect();
         (!ratios.is_empty()).then(|| median(&ratios))
+    }
+
+    /// Whether other programs disturbed one of the two.
+    pub(super) fn is_disturbed(&self, ours: &str, theirs: &str) -> bool {
+        let sides = [ours, theirs];
+        let mut found = sides.iter().filter_map(|side| self.side(side));
+        found.any(Measured::is_disturbed)
     }
 
     /// Adds the record to the file as one line.
@@ -202,6 +224,7 @@ mod tests {
         let file = folder.path().join("new/results.jsonl");
         let measured = |rounds: &[f64]| Measured {
             rounds_ms: rounds.to_vec(),
+            rounds_waited: vec![0.0, 0.5, 0.01],
             peak_rss_mb: Some(12.5),
             ..Default::default()
         };
@@ -224,6 +247,7 @@ mod tests {
         // 1/4, 8/16, 3/4: the machine was slow in the second round, for both.
         assert_eq!(read[1].ratio("gradus", "eager"), Some(0.5));
         assert_eq!(read[1].ratio("gradus", "candle"), None);
+        assert!(!read[1].is_disturbed("gradus", "eager"));
         let ours = read[1].side("gradus").unwrap();
         assert_eq!(ours.loss_at(2), Some(0.25));
         assert_eq!((ours.steps, ours.last_loss), (3, 0.125));
