@@ -8,12 +8,14 @@
 //! Dims: N batch, C channels, H, W input, O output, K kernel; inner length = channels of a group · KH · KW.
 
 mod bf16;
+mod by_channels;
 mod by_gemm;
 mod direct;
 mod images;
 mod micro;
 mod packed;
 mod plain;
+mod product;
 mod turn;
 mod volume;
 mod winograd;
@@ -359,6 +361,12 @@ pub fn conv2d_grad_weight<T: Float>(
             return;
         }
         dst.fill(0.0);
+    }
+    if by_channels::suits::<T>(&g)
+        && let (Some(dst), Some(grad_out), Some(x)) =
+            (as_f32_mut(dst), grad_out.as_f32(), x.as_f32())
+    {
+        return by_channels::grad_weight(dst, grad_out, x, &g);
     }
     if images::suits::<T>(&g)
         && let (Some(dst), Some(grad_out), Some(x)) =

@@ -9,7 +9,6 @@
 //! A value that is not finite would spoil its whole tile; where a result is not finite, the caller takes the direct kernels instead.
 //! Tiles are cut into blocks by shape only.
 
-mod product;
 mod stage;
 mod transform;
 
@@ -18,10 +17,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use gradus_tensor::DType;
 
-use self::product::{PANEL, Products};
 use self::stage::{Block, turn_squares};
 use self::transform::{Kind, PRODUCTS, SIDE, STEP, Transform};
 use super::Geometry;
+use super::product::{PANEL, Products};
 use super::turn::{LANES, Squares};
 use crate::float::Float;
 use crate::im2col::Images;
@@ -360,13 +359,15 @@ impl Forward<'_> {
         let job = Products {
             planes: PRODUCTS,
             rows: self.block.tiles(),
-            terms: c_in,
+            terms: [1, 1, c_in],
             panels: 1,
             left: v.as_ptr(),
             left_strides: [from.plane, from.pitch],
+            left_steps: [0, 0],
             by_terms: false,
             right: filter.as_ptr(),
             right_strides: [Filters::plane(c_in), PANEL, 0],
+            right_steps: [0, 0],
             out: m.as_mut_ptr(),
             out_strides: [to.plane, to.pitch],
             fresh: true,
@@ -576,13 +577,15 @@ impl Tiles<'_> {
         let job = Products {
             planes: 1,
             rows: self.c_in,
-            terms: self.count,
+            terms: [1, 1, self.count],
             panels: panels.len(),
             left: v[place * inputs.plane..].as_ptr(),
             left_strides: [0, inputs.pitch],
+            left_steps: [0, 0],
             by_terms: true,
             right: d[place * grads.plane + panels.start * PANEL..].as_ptr(),
             right_strides: [0, grads.pitch, PANEL],
+            right_steps: [0, 0],
             out: sums.pointer().wrapping_add(out[0]),
             out_strides: [0, out[1]],
             fresh,

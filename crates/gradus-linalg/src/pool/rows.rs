@@ -11,7 +11,7 @@ const LANES: usize = 16;
 /// Wider windows are left to the plain loops.
 const MAX_KERNEL: usize = 8;
 
-/// Whether [`max_planes`] knows these windows: one plane deep, without dilation, none of them empty, rows not so short that most of a register
+/// Whether [`max_plane`] knows these windows: one plane deep, without dilation, none of them empty, rows not so short that most of a register
 /// would be wasted.
 pub(super) fn suits(windows: &Windows) -> Option<Line> {
     let line = windows.line()?;

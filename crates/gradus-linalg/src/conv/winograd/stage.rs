@@ -42,7 +42,7 @@ impl Block {
         starts
     }
 
-    /// Elements that [`stage`] writes, and those that it needs beside them.
+    /// Elements that [`Self::stage`] writes, and those that it needs beside them.
     pub(super) fn staged(&self, overlap: usize) -> [usize; 2] {
         let [height, width] = self.sides(overlap);
         let pitch = width.next_multiple_of(LANES);

@@ -1,29 +1,35 @@
-//! The products of transformed tiles: for each of the 36 places of a tile a small matrix product, whose operands lie as the transforms left
-//! them.
+//! Products of pixels with 16 channels side by side, whose operands lie as staging and transforms left them: by rows, or term by term; their
+//! terms may be those of several rows and images.
 
 use pulp::{Simd, WithSimd};
 
 /// Columns of a product: two registers of 16.
 pub(super) const PANEL: usize = 32;
-/// Terms of one chain of fused multiply-adds. Short chains keep the error of the method near that of direct convolution (the table in
+/// Terms of one chain of fused multiply-adds of transformed tiles. Short chains keep the error of the method near that of direct convolution (the table in
 /// `docs/numerics.md`): one of 512 doubles it.
 const CHAIN: usize = 64;
+/// Terms of one chain that runs over several rows of pixels, about.
+const LONG_CHAIN: usize = 256;
 
 /// `out[r, j] (+)= Σ_k left[r, k] · right[k, j]` for each of `planes` products, `rows` rows and `panels` panels of [`PANEL`] columns.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Products {
     pub(super) planes: usize,
     pub(super) rows: usize,
-    pub(super) terms: usize,
+    /// Images, rows, and terms of a row.
+    pub(super) terms: [usize; 3],
     pub(super) panels: usize,
     pub(super) left: *const f32,
     /// Distances between planes and between rows, whose terms follow one another; or between terms, whose rows do.
     pub(super) left_strides: [usize; 2],
+    /// Distances between images and rows of terms.
+    pub(super) left_steps: [usize; 2],
     /// Whether the left operand lies term by term.
     pub(super) by_terms: bool,
     pub(super) right: *const f32,
     /// Distances between planes, terms, panels.
     pub(super) right_strides: [usize; 3],
+    pub(super) right_steps: [usize; 2],
     pub(super) out: *mut f32,
     /// Distances between planes and rows; the panels of a row follow one another.
     pub(super) out_strides: [usize; 2],
@@ -66,14 +72,17 @@ impl Products {
                         out.wrapping_add(row * self.out_strides[1] + panel * PANEL),
                     )
                 };
+                // 16 rows are two times 8.
                 let height = match rest {
-                    _ if rest >= HEIGHT => HEIGHT,
+                    _ if rest >= HEIGHT && rest != 16 => HEIGHT,
+                    8.. if HEIGHT > 8 => 8,
                     4.. => 4,
                     2.. => 2,
                     _ => 1,
                 };
                 for panel in 0..self.panels {
                     match height {
+                        8 => self.panel::<S, 8, TERMS>(s, at(panel)),
                         4 => self.panel::<S, 4, TERMS>(s, at(panel)),
                         2 => self.panel::<S, 2, TERMS>(s, at(panel)),
                         1 => self.panel::<S, 1, TERMS>(s, at(panel)),
@@ -93,42 +102,78 @@ impl Products {
         (left, right, out): (*const f32, *const f32, *mut f32),
     ) {
         let width = size_of::<S::f32s>() / size_of::<f32>();
+        let [images, lines, terms] = self.terms;
+        let zero = [[s.splat_f32s(0.0); 2]; R];
         for j in (0..PANEL).step_by(2 * width) {
-            for first in (0..self.terms).step_by(CHAIN) {
-                let sums = self.chain::<S, R, TERMS>(
-                    s,
-                    left.wrapping_add(first * self.term::<TERMS>()),
-                    right.wrapping_add(first * self.right_strides[1] + j),
-                    CHAIN.min(self.terms - first),
-                );
-                for r in 0..R {
-                    for v in 0..2 {
-                        let place = out.wrapping_add(r * self.out_strides[1] + j + v * width);
-                        let place = place.cast::<S::f32s>();
-                        // SAFETY: promised by the caller of `run`.
-                        unsafe {
-                            let sum = if first == 0 && self.fresh {
-                                sums[r][v]
-                            } else {
-                                s.add_f32s(place.read_unaligned(), sums[r][v])
-                            };
-                            place.write_unaligned(sum);
-                        }
+            let (right, out) = (right.wrapping_add(j), out.wrapping_add(j));
+            let mut fresh = self.fresh;
+            if images * lines == 1 {
+                for first in (0..terms).step_by(CHAIN) {
+                    let left = left.wrapping_add(first * self.term::<TERMS>());
+                    let right = right.wrapping_add(first * self.right_strides[1]);
+                    let count = CHAIN.min(terms - first);
+                    let sums = self.chain::<S, R, TERMS>(s, zero, left, right, count);
+                    self.add::<S, R>(s, sums, out, fresh);
+                    fresh = false;
+                }
+                continue;
+            }
+            let mut sums = zero;
+            let mut length = 0;
+            for image in 0..images {
+                for line in 0..lines {
+                    let left =
+                        left.wrapping_add(image * self.left_steps[0] + line * self.left_steps[1]);
+                    let right = right
+                        .wrapping_add(image * self.right_steps[0] + line * self.right_steps[1]);
+                    sums = self.chain::<S, R, TERMS>(s, sums, left, right, terms);
+                    length += terms;
+                    if length >= LONG_CHAIN || (image + 1 == images && line + 1 == lines) {
+                        self.add::<S, R>(s, sums, out, fresh);
+                        (fresh, sums, length) = (false, zero, 0);
                     }
                 }
             }
         }
     }
 
+    /// Writes sums to `out`, or adds them.
+    #[inline(always)]
+    fn add<S: Simd, const R: usize>(
+        self,
+        s: S,
+        sums: [[S::f32s; 2]; R],
+        out: *mut f32,
+        fresh: bool,
+    ) {
+        let width = size_of::<S::f32s>() / size_of::<f32>();
+        for r in 0..R {
+            for v in 0..2 {
+                let place = out.wrapping_add(r * self.out_strides[1] + v * width);
+                let place = place.cast::<S::f32s>();
+                // SAFETY: promised by the caller of `run`.
+                unsafe {
+                    let sum = if fresh {
+                        sums[r][v]
+                    } else {
+                        s.add_f32s(place.read_unaligned(), sums[r][v])
+                    };
+                    place.write_unaligned(sum);
+                }
+            }
+        }
+    }
+
+    /// `sums` and the products of `terms` terms of a row.
     #[inline(always)]
     fn chain<S: Simd, const R: usize, const TERMS: bool>(
         self,
         s: S,
+        mut sums: [[S::f32s; 2]; R],
         mut left: *const f32,
         mut right: *const f32,
         terms: usize,
     ) -> [[S::f32s; 2]; R] {
-        let mut sums = [[s.splat_f32s(0.0); 2]; R];
         for _ in 0..terms {
             // SAFETY: promised by the caller of `run`.
             unsafe {
