@@ -109,7 +109,7 @@ mod tests {
             .unwrap();
         // The same rows as a sequence, made by hand.
         let values = x.to_vec::<f32>().unwrap();
-        let mut rows = Vec::<f32>::new();
+        let mut rows: Vec<f32> = Vec::new();
         for n in 0..2 {
             for h in 0..4 {
                 for c in 0..2 {
