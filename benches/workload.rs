@@ -86,7 +86,7 @@ fn request(mut words: impl Iterator<Item = String>) -> Outcome<Request> {
             "--steps" => request.steps = Some(number.max(1)),
             _ => {
                 return Err(format!(
-                    "{flag} is not known; --threads N, --dtype NAME, --steps K and --profile are"
+                    "{flag} is not known; --threads N, --dtype NAME, --steps K, --profile and --serve are"
                 )
                 .into());
             }

@@ -13,7 +13,7 @@ use crate::ops::support::compose::by_composition;
 use crate::ops::support::noise::{kept, require_share};
 use crate::ops::support::{require, scalar_like, with_float};
 use crate::registry::{Args, AttrType, Dense, Draw, Kind, OpSpec, Values, one};
-use crate::{Backward, Op, Outputs, Saves, Stats, Var, apply};
+use crate::{Backward, Op, Outputs, Precision, Saves, Stats, Var, apply};
 
 /// The options of [`Var::scaled_dot_product_attention`], with PyTorch's defaults.
 #[derive(Clone, Copy, Debug)]
@@ -73,7 +73,10 @@ impl Fused {
             scale: self.scale,
             causal: self.config.is_causal,
             mask: layout.view(self.mask.as_ref())?,
-            precision: precision(),
+            precision: match T::DTYPE {
+                DType::F32 => precision(),
+                _ => Precision::Full,
+            },
             drop: (p > 0.0).then_some(Drop { p, philox, step }),
         })
     }
