@@ -205,7 +205,7 @@ impl Walk<'_> {
             let (timer, watch) = (Timer::start(), Watch::start());
             let grads_in = autocast(recorded.precision, || recorded.op.backward(&ctx, &grads))?;
             if let Some(watch) = watch {
-                watch.backward(recorded.op.as_ref(), &grads, &grads_in)?;
+                watch.backward(recorded.op.as_ref(), &saved, &grads, &grads_in)?;
             }
             if let Some(timer) = timer {
                 let wanted: Vec<bool> = grads_in.iter().map(Option::is_some).collect();

@@ -73,6 +73,14 @@ pub(crate) struct Saved {
     pub(crate) stats: Vec<Tensor>,
 }
 
+impl Saved {
+    /// All of them.
+    pub(crate) fn values(&self) -> impl Iterator<Item = &Tensor> {
+        let kept = self.inputs.iter().chain(&self.outputs).flatten();
+        kept.chain(&self.stats)
+    }
+}
+
 impl Node {
     pub(crate) fn leaf(meta: Meta) -> Arc<Self> {
         Arc::new(Self {

@@ -6,6 +6,7 @@ use std::cell::Cell;
 
 use gradus_tensor::{DType, Element, Error, Result, Tensor, View, bf16, f16};
 
+use crate::node::Saved;
 use crate::{Op, Var};
 
 /// Ops that put values of their attributes in places and compute none: an infinity that they are given to put there is meant.
@@ -68,9 +69,11 @@ impl Watch {
         judge(op, false, inputs.iter().copied(), outputs.iter())
     }
 
+    /// A value that the op has kept and that is not finite already is not its fault, as little as such a gradient.
     pub(crate) fn backward(
         self,
         op: &dyn Op,
+        saved: &Saved,
         grads_out: &[Option<Var>],
         grads_in: &[Option<Var>],
     ) -> Result<()> {
@@ -79,7 +82,7 @@ impl Watch {
             grads.map(|grad| grad.tensor().clone()).collect()
         };
         let (before, after) = (tensors(grads_out), tensors(grads_in));
-        judge(op, true, before.iter(), after.iter())
+        judge(op, true, before.iter().chain(saved.values()), after.iter())
     }
 }
 

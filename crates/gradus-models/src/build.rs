@@ -352,7 +352,10 @@ mod tests {
         let scope = ParamStore::seeded(1).root();
         let message =
             |name: &str, size| build(name, &scope, &input(size)).err().unwrap().to_string();
-        assert!(message("resnet19", 32).contains("known are mlp, tutorial-cnn, tutorial-cnn-dropout, lstm"));
+        assert!(
+            message("resnet19", 32)
+                .contains("known are mlp, tutorial-cnn, tutorial-cnn-dropout, lstm")
+        );
         assert!(
             message("tutorial-cnn", 28).contains("takes images of 32×32, got 3 channels of 28×28")
         );

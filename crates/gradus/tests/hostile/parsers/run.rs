@@ -194,7 +194,8 @@ fn run(config: &TrainConfig, resume: bool) -> Result<u64, String> {
         config_text: "",
         command: "",
         resume,
-        resume_anyway: false,
+        // The checkpoint was made in another folder.
+        resume_anyway: resume,
         stop: &AtomicBool::new(false),
     };
     let outcome = train(&request, &mut Silent).map_err(said)?;
