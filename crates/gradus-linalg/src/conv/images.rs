@@ -27,7 +27,8 @@ const GRADS: usize = 1 << 12;
 /// Channels up to which the direct kernels leave more lanes idle than this way costs in turning.
 const MAX_CHANNELS: usize = 16;
 
-/// Fewer images would leave threads idle, as a group of 16 is the least work of one.
+/// Fewer images would leave threads idle, as a group of 16 is the least work of one (128 images were measured, see `suits`; the limit itself was not
+/// varied).
 const MIN_IMAGES: usize = 4 * LANES;
 
 /// Whether the way applies, and pays (measured on Zen 4, one thread, 128 images, in GFLOP/s: 3 to 6 channels, 5 × 5 on 32 × 32 pixels:
