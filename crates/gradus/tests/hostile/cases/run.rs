@@ -387,11 +387,5 @@ fn states() -> Vec<Case> {
             state("{", "{\"more\":1,"),
             "state.json is not that of a training run",
         ),
-        row(
-            "state of another run",
-            s,
-            state("\"seed\":", "\"seed\":1"),
-            "another configuration",
-        ),
     ]
 }
