@@ -69,7 +69,7 @@ fn combinations(ci: bool) -> Vec<(usize, usize)> {
     }
     let mut all: Vec<(usize, usize)> = (0..=WORKERS).map(|workers| (2, workers)).collect();
     for (i, threads) in THREADS.into_iter().enumerate() {
-        all.extend([0, (2 * i + 1) % (WORKERS + 1), WORKERS - i].map(|workers| (threads, workers)));
+        all.extend([0, 1 + 3 * i % WORKERS, WORKERS - i].map(|workers| (threads, workers)));
     }
     all.sort_unstable();
     all.dedup();
