@@ -242,8 +242,10 @@ impl<'a> Trainer<'a> {
             .then(|| Kept::new(&self.task.store().buffers()));
         let (loss, mut grads) = self.gradients(window)?;
         if let Some(what) = nonfinite::first(loss, &grads, &self.parameters) {
-            let what = what.to_string();
-            return self.not_finite(what, window, micro, kept);
+            let info = self.not_finite(what.to_string(), window, micro, kept)?;
+            // A step that is left out is one that a crash could lose, too.
+            around.keep_up(info.step, self.config.checkpoint_lag)?;
+            return Ok(info);
         }
         if self.config.clip_norm > 0.0 {
             clip_grad_norm(&mut grads, self.config.clip_norm)?;
