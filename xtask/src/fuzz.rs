@@ -34,7 +34,7 @@ struct ParserArgs {
     /// Only this parser; may be given several times
     #[arg(long = "parser", value_name = "NAME")]
     parsers: Vec<String>,
-    /// How long, each
+    /// How many seconds of computing, each
     #[arg(long, default_value_t = 60)]
     seconds: u64,
     /// Another seed spoils the files in other ways

@@ -121,6 +121,10 @@ fn read(project: &Project, entry: &toml::Value, number: usize, table: &str) -> R
             .to_owned())
     };
     let (file, find) = (text("file")?, text("find")?);
+    ensure!(
+        !find.starts_with("let ") && !find.ends_with(';'),
+        "`find` must be an expression, not a statement: {find}"
+    );
     let source = fs::read_to_string(project.root.join(&file)).with_context(|| file.clone())?;
     let mut places = source.match_indices(&find);
     let (Some((at, _)), None) = (places.next(), places.next()) else {
@@ -328,6 +332,12 @@ mod tests {
             replace: replace.into(),
             span,
         }
+    }
+
+    #[test]
+    fn every_mutant_of_the_tables_has_one_place_in_the_tree() {
+        let mutants = read_tables(&Project::find().unwrap(), None).unwrap();
+        assert!(mutants.len() >= LEAST_MUTANTS);
     }
 
     #[test]

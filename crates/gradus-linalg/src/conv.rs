@@ -217,8 +217,7 @@ fn forward<T: Float>(
     if dst.is_empty() || by_winograd(dst, x, weight, false, bias, g) {
         return;
     }
-    if images::suits::<T>(g)
-        && g.c_out < 32
+    if images::suits_forward::<T>(g)
         && let (Some(dst), Some(x), Some(weight)) = (as_f32_mut(dst), x.as_f32(), as_f32(weight))
     {
         return images::forward(dst, x, weight, bias.and_then(as_f32), g);

@@ -4,9 +4,11 @@
 //! in a fixed order: the bits are the same for any number of threads.
 //! Dims: N batch, C channels, S positions of a channel (H · W), R rows, D row length.
 
+use std::ops::Range;
+
 use crate::float::Float;
 use crate::scratch::{SharedMut, with_scratch};
-use crate::simd::dispatch;
+use crate::simd::{dispatch, prefetch};
 use crate::threads::{for_each_block, for_each_chunk_mut};
 
 /// Elements of one parallel block at least (from the measured 13-20 GB/s: some 10 µs; the limit itself was not
@@ -16,6 +18,8 @@ const MIN_BLOCK_ELEMENTS: usize = 1 << 15;
 const ROWS: usize = 64;
 /// Independent partial sums of a reduction.
 const LANES: usize = 8;
+/// Elements of the largest plane whose next one is asked for: in longer ones the processor's own foresight comes in time.
+const LARGEST_PLANE_ASKED: usize = 1 << 11;
 
 /// Sum of the lanes by a fixed tree.
 #[inline(always)]
@@ -23,12 +27,13 @@ fn tree(v: [f64; LANES]) -> f64 {
     ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1] + v[5]) + (v[3] + v[7]))
 }
 
-/// `(Σ (x - shift), Σ (x - shift)²)`
+/// `(Σ (x - shift), Σ (x - shift)²)`; asks for as many values at `next` meanwhile, which may be `x` itself.
 #[inline(always)]
-fn moments<T: Float>(x: &[T], shift: f64) -> (f64, f64) {
+fn moments<T: Float>(x: &[T], shift: f64, next: *const T) -> (f64, f64) {
     let (mut first, mut second) = ([0.0; LANES], [0.0; LANES]);
     let (full, tail) = x.as_chunks::<LANES>();
-    for x in full {
+    for (i, x) in full.iter().enumerate() {
+        prefetch(next.wrapping_add(i * LANES));
         for l in 0..LANES {
             let d = x[l].to_f64() - shift;
             first[l] += d;
@@ -43,12 +48,14 @@ fn moments<T: Float>(x: &[T], shift: f64) -> (f64, f64) {
     (tree(first), tree(second))
 }
 
-/// `(Σ g, Σ g · (x - mean))`
+/// `(Σ g, Σ g · (x - mean))`; asks for as many values at `next` meanwhile, which may be `g` and `x`.
 #[inline(always)]
-fn grad_sums<T: Float>(g: &[T], x: &[T], mean: f64) -> (f64, f64) {
+fn grad_sums<T: Float>(g: &[T], x: &[T], mean: f64, next: [*const T; 2]) -> (f64, f64) {
     let (mut first, mut second) = ([0.0; LANES], [0.0; LANES]);
     let ((g_full, g_tail), (x_full, x_tail)) = (g.as_chunks::<LANES>(), x.as_chunks::<LANES>());
-    for (g, x) in g_full.iter().zip(x_full) {
+    for (i, (g, x)) in g_full.iter().zip(x_full).enumerate() {
+        prefetch(next[0].wrapping_add(i * LANES));
+        prefetch(next[1].wrapping_add(i * LANES));
         for l in 0..LANES {
             let grad = g[l].to_f64();
             first[l] += grad;
@@ -142,43 +149,94 @@ pub fn batch_norm<T: Float>(
                 var.range(channels.clone()),
             )
         };
-        for (i, channel) in channels.enumerate() {
-            let plane = |image: usize| (image * c + channel) * s..(image * c + channel + 1) * s;
-            let shift = if n * s > 0 {
-                x[plane(0).start].to_f64()
-            } else {
-                0.0
-            };
-            let mut total = (0.0, 0.0);
-            dispatch(
-                #[inline(always)]
-                || {
-                    for image in 0..n {
-                        let (first, second) = moments(&x[plane(image)], shift);
-                        total = (total.0 + first, total.1 + second);
-                    }
-                },
-            );
-            let (m, v) = finish(total, shift, (n * s) as f64);
-            let inverse = inverse_std(v, eps);
-            (mean[i], inv_std[i], var[i]) = (T::from_f64(m), T::from_f64(inverse), T::from_f64(v));
-            let scale = T::from_f64(inverse * affine.scale(channel));
-            for image in 0..n {
-                // SAFETY: each channel belongs to one block.
-                let dst = unsafe { out.range(plane(image)) };
-                shift_and_scale(
-                    dst,
-                    &x[plane(image)],
-                    mean[i],
-                    scale,
-                    T::from_f64(affine.shift(channel)),
+        let planes = Planes { dims, channels };
+        let first_value = |channel: usize| match n * s {
+            0 => 0.0,
+            _ => x[channel * s].to_f64(),
+        };
+        planes.with_sums(
+            #[inline(always)]
+            |i, plane, next| {
+                moments(
+                    &x[plane],
+                    first_value(planes.channels.start + i),
+                    x.as_ptr().wrapping_add(next),
+                )
+            },
+            |sums| {
+                for (i, sums) in sums.iter_mut().enumerate() {
+                    let channel = planes.channels.start + i;
+                    let (m, v) = finish((sums[0], sums[1]), first_value(channel), (n * s) as f64);
+                    let inverse = inverse_std(v, eps);
+                    (mean[i], inv_std[i], var[i]) =
+                        (T::from_f64(m), T::from_f64(inverse), T::from_f64(v));
+                    *sums = [inverse * affine.scale(channel), affine.shift(channel)];
+                }
+                planes.for_each(
+                    #[inline(always)]
+                    |i, plane, _| {
+                        // SAFETY: each channel belongs to one block.
+                        let dst = unsafe { out.range(plane.clone()) };
+                        let [scale, shift] = sums[i].map(T::from_f64);
+                        shift_and_scale(dst, &x[plane], mean[i], scale, shift);
+                    },
                 );
-            }
-        }
+            },
+        );
     });
 }
 
+/// The planes of a block of channels, `(N, channels of C, S)`, image by image: small planes of one image lie side by side.
+struct Planes {
+    dims: [usize; 3],
+    channels: Range<usize>,
+}
+
+impl Planes {
+    /// Calls `f(channel's number in the block, plane, next)` for each plane, in the best instruction set; `next` begins the same channel of the
+    /// next image, or this plane, if that is not worth asking for.
+    #[inline(always)]
+    fn for_each(&self, mut f: impl FnMut(usize, Range<usize>, usize)) {
+        let [n, c, s] = self.dims;
+        let ask = self.channels.len() == 1 && s <= LARGEST_PLANE_ASKED;
+        dispatch(
+            #[inline(always)]
+            || {
+                for image in 0..n {
+                    for (i, channel) in self.channels.clone().enumerate() {
+                        let plane = (image * c + channel) * s;
+                        f(i, plane..plane + s, if ask { plane + c * s } else { plane });
+                    }
+                }
+            },
+        );
+    }
+
+    /// Calls `then` with both sums of each channel over its planes, added in the order of images.
+    #[inline(always)]
+    fn with_sums<R>(
+        &self,
+        sums_of: impl Fn(usize, Range<usize>, usize) -> (f64, f64),
+        then: impl FnOnce(&mut [[f64; 2]]) -> R,
+    ) -> R {
+        with_scratch(2 * self.channels.len(), |sums: &mut [f64]| {
+            sums.fill(0.0);
+            let sums = sums.as_chunks_mut().0;
+            self.for_each(
+                #[inline(always)]
+                |i, plane, next| {
+                    let (first, second) = sums_of(i, plane, next);
+                    sums[i] = [sums[i][0] + first, sums[i][1] + second];
+                },
+            );
+            then(sums)
+        })
+    }
+}
+
 /// `dst = (x - mean) · scale + shift`
+///
+/// A function of its own, so that the compiler knows that `dst` is apart from `x`.
 fn shift_and_scale<T: Float>(dst: &mut [T], x: &[T], mean: T, scale: T, shift: T) {
     dispatch(
         #[inline(always)]
@@ -252,53 +310,58 @@ pub fn batch_norm_backward<T: Float>(
         SharedMut::new(grad_bias),
     );
     for_each_block(c, channel_block(dims), |_, channels| {
-        for channel in channels {
-            let plane = |image: usize| (image * c + channel) * s..(image * c + channel + 1) * s;
-            let (m, inverse) = (mean[channel].to_f64(), inv_std[channel].to_f64());
-            let mut total = (0.0, 0.0);
-            dispatch(
-                #[inline(always)]
-                || {
-                    for image in 0..n {
-                        let (first, second) =
-                            grad_sums(&grad_out[plane(image)], &x[plane(image)], m);
-                        total = (total.0 + first, total.1 + second);
-                    }
-                },
-            );
-            // SAFETY: each channel belongs to one block.
-            let (weights, biases) = unsafe {
-                (
-                    weights.range(channel..channel + 1),
-                    biases.range(channel..channel + 1),
-                )
-            };
-            (weights[0], biases[0]) = (T::from_f64(total.1 * inverse), T::from_f64(total.0));
-            let count = (n * s) as f64;
-            let scale = T::from_f64(affine.scale(channel) * inverse);
-            let (slope, offset) = if batch_stats {
-                (
-                    T::from_f64(total.1 / count * inverse * inverse),
-                    T::from_f64(total.0 / count),
-                )
-            } else {
-                (T::ZERO, T::ZERO)
-            };
-            for image in 0..n {
-                // SAFETY: each channel belongs to one block.
-                let dst = unsafe { out.range(plane(image)) };
-                let (grad, x) = (&grad_out[plane(image)], &x[plane(image)]);
-                if batch_stats {
-                    pull_back(dst, grad, x, mean[channel], [offset, slope, scale]);
-                } else {
-                    shift_and_scale(dst, grad, T::ZERO, scale, T::ZERO);
+        // SAFETY: each channel belongs to one block.
+        let (weights, biases) = unsafe {
+            (
+                weights.range(channels.clone()),
+                biases.range(channels.clone()),
+            )
+        };
+        let (mean, inv_std) = (&mean[channels.clone()], &inv_std[channels.clone()]);
+        let scale = |i: usize| affine.scale(channels.start + i) * inv_std[i].to_f64();
+        let planes = Planes {
+            dims,
+            channels: channels.clone(),
+        };
+        planes.with_sums(
+            #[inline(always)]
+            |i, plane, next| {
+                let next = [
+                    grad_out.as_ptr().wrapping_add(next),
+                    x.as_ptr().wrapping_add(next),
+                ];
+                grad_sums(&grad_out[plane.clone()], &x[plane], mean[i].to_f64(), next)
+            },
+            |sums| {
+                for (i, sums) in sums.iter_mut().enumerate() {
+                    let (inverse, count) = (inv_std[i].to_f64(), (n * s) as f64);
+                    (weights[i], biases[i]) =
+                        (T::from_f64(sums[1] * inverse), T::from_f64(sums[0]));
+                    *sums = [sums[0] / count, sums[1] / count * inverse * inverse];
                 }
-            }
-        }
+                planes.for_each(
+                    #[inline(always)]
+                    |i, plane, _| {
+                        // SAFETY: each channel belongs to one block.
+                        let dst = unsafe { out.range(plane.clone()) };
+                        let (grad, x) = (&grad_out[plane.clone()], &x[plane]);
+                        let scale = T::from_f64(scale(i));
+                        if batch_stats {
+                            let [offset, slope] = sums[i].map(T::from_f64);
+                            pull_back(dst, grad, x, mean[i], [offset, slope, scale]);
+                        } else {
+                            shift_and_scale(dst, grad, T::ZERO, scale, T::ZERO);
+                        }
+                    },
+                );
+            },
+        );
     });
 }
 
 /// `dst = (g - offset - (x - mean) · slope) · scale`
+///
+/// A function of its own, as [`shift_and_scale`].
 fn pull_back<T: Float>(
     dst: &mut [T],
     grad: &[T],
@@ -398,9 +461,9 @@ fn row_norm<T: Float>(
                     let count = row_len as f64;
                     let (m, v) = if mean.is_some() {
                         let shift = x.first().map_or(0.0, |v| v.to_f64());
-                        finish(moments(x, shift), shift, count)
+                        finish(moments(x, shift, x.as_ptr()), shift, count)
                     } else {
-                        (0.0, moments(x, 0.0).1 / count)
+                        (0.0, moments(x, 0.0, x.as_ptr()).1 / count)
                     };
                     rstd[0] = T::from_f64(inverse_std(v, eps));
                     apply(dst, x, T::from_f64(m), rstd[0], affine);
@@ -562,7 +625,7 @@ impl<T: Float> RowGrad<'_, T> {
                     }
                     None => dst.copy_from_slice(g),
                 }
-                let (first, second) = grad_sums(dst, x, mean.to_f64());
+                let (first, second) = grad_sums(dst, x, mean.to_f64(), [dst.as_ptr(), x.as_ptr()]);
                 let inverse = rstd.to_f64();
                 let offset = if self.mean.is_some() {
                     T::from_f64(first / len as f64)

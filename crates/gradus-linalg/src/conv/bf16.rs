@@ -3,7 +3,8 @@
 //! On AVX512-BF16 the output and the input's gradient at stride 1 are products of the weight with columns of pairs of channels, gathered a
 //! panel of 64 positions at a time from padded copies; the weight's gradient is a product of columns of pairs of positions with the output's
 //! gradient. Nothing as large as all columns is ever in memory. The input's gradient at other strides goes by columns added to their places.
-//! Elsewhere rounded copies go through the kernels of f32, which give the same products and sum them in another order.
+//! Elsewhere, and for many images of few channels, rounded copies go through the kernels of f32, which give the same products and sum them
+//! in another order.
 //!
 //! Sums run over pairs of channels, kernel row, kernel column, or over positions, cut by shape only: bits do not depend on threads.
 
@@ -16,11 +17,13 @@ mod weight;
 
 use gradus_tensor::{Layout, View};
 
-use super::{Conv2d, Geometry, by_gemm, check, turn_weight, with_contiguous};
+use super::{Conv2d, Geometry, by_gemm, check, images, turn_weight, with_contiguous};
 use crate::gemm::bf16::Rounded;
 use crate::gemm::{Precision, is_accelerated};
 use crate::im2col::Images;
 use crate::scratch::with_scratch;
+use crate::simd::dispatch;
+use crate::threads::for_each_chunk_mut;
 
 /// [`super::conv2d`] in bf16.
 ///
@@ -52,7 +55,7 @@ pub fn conv2d_bf16(
         return;
     }
     #[cfg(target_arch = "x86_64")]
-    if suits(&g) {
+    if suits(&g) && !images::suits_forward::<f32>(&g) {
         return with_contiguous(weight, |weight| {
             output::forward(dst, Images::new(x), weight, bias, &g);
         });
@@ -98,7 +101,7 @@ pub fn conv2d_grad_input_bf16(
         "conv2d_grad_input_bf16: destination has the wrong length"
     );
     #[cfg(target_arch = "x86_64")]
-    if suits(&g) {
+    if suits(&g) && (g.stride != [1, 1] || !images::suits_forward::<f32>(&g.turned())) {
         return with_contiguous(weight, |weight| {
             let grad_out = Images::new(grad_out);
             if g.stride != [1, 1] || dst.is_empty() {
@@ -150,7 +153,7 @@ pub fn conv2d_grad_weight_bf16(
         "conv2d_grad_weight_bf16: destination has the wrong length"
     );
     #[cfg(target_arch = "x86_64")]
-    if suits(&g) && !dst.is_empty() && g.batch * g.positions() > 0 {
+    if suits(&g) && !images::suits::<f32>(&g) && !dst.is_empty() && g.batch * g.positions() > 0 {
         return with_contiguous(grad_out, |grad_out| {
             weight::grad_weight(dst, grad_out, Images::new(x), &g);
         });
@@ -170,19 +173,37 @@ fn grad_weight_elsewhere(
     });
 }
 
-/// Whether the kernels of this folder take the convolution.
+/// Whether the kernels of this folder can take the convolution. With few channels those of f32 that take images side by side win.
 #[cfg(target_arch = "x86_64")]
 fn suits(g: &Geometry) -> bool {
     let phases = g.stride[0].min(g.kernel[0]) * g.stride[1].min(g.kernel[1]);
     is_accelerated() && !g.is_far() && phases <= 16 && g.c_in > 0
 }
 
+/// Elements that are rounded at a time.
+const ROUNDED_AT_ONCE: usize = 1 << 14;
+
 /// Runs `f` with a copy rounded to bf16, contiguous.
 fn with_rounded<R>(view: View<'_, f32>, f: impl FnOnce(View<'_, f32>) -> R) -> R {
     let shape = *view.shape();
     with_scratch(shape.numel(), |copy: &mut [f32]| {
-        for (c, v) in copy.iter_mut().zip(view.iter()) {
-            *c = v.to_bf16().to_f32();
+        match view.as_slice() {
+            Some(values) => for_each_chunk_mut(copy, ROUNDED_AT_ONCE, |i, copy| {
+                let values = &values[i * ROUNDED_AT_ONCE..][..copy.len()];
+                dispatch(
+                    #[inline(always)]
+                    || {
+                        for (c, v) in copy.iter_mut().zip(values) {
+                            *c = v.to_bf16().to_f32();
+                        }
+                    },
+                );
+            }),
+            None => {
+                for (c, v) in copy.iter_mut().zip(view.iter()) {
+                    *c = v.to_bf16().to_f32();
+                }
+            }
         }
         f(View::new(copy, &Layout::contiguous(shape)).expect("a copy of the view"))
     })

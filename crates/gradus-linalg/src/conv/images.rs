@@ -49,6 +49,11 @@ pub(super) fn suits<T: Float>(g: &Geometry) -> bool {
         && !crate::simd::is_baseline()
 }
 
+/// Whether [`forward`] takes the convolution: with many outputs the direct kernels fill their lanes.
+pub(super) fn suits_forward<T: Float>(g: &Geometry) -> bool {
+    g.c_out < 32 && suits::<T>(g)
+}
+
 /// The padded copy of the input of 16 images.
 #[derive(Clone, Copy)]
 struct Copies {

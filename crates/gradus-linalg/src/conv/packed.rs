@@ -11,15 +11,77 @@ use crate::im2col::Images;
 /// Elements after a copy that a kernel may read (and ignore): the widest tile, 8 registers of 16.
 pub(super) const SLACK: usize = 128;
 
+/// How the input under `rows` output rows of one channel is copied: a stride of `s` as `s` interleaved phases, of which only those under a
+/// tap are there.
+#[derive(Debug)]
+pub(super) struct Phases {
+    /// Phases in use along each axis.
+    used: [Vec<usize>; 2],
+    /// Height and width of one phase.
+    size: [usize; 2],
+    /// From a place to the input under each tap `(ky, kx)`.
+    pub(super) taps: Vec<usize>,
+}
+
+impl Phases {
+    pub(super) fn new(g: &Geometry, rows: usize) -> Self {
+        let place = |d: usize, tap: usize| {
+            let distance = tap * g.dilation[d];
+            (distance % g.stride[d], distance / g.stride[d])
+        };
+        let used = [0, 1].map(|d| {
+            let mut used: Vec<usize> = (0..g.kernel[d]).map(|tap| place(d, tap).0).collect();
+            used.sort_unstable();
+            used.dedup();
+            used
+        });
+        let outputs = [rows, g.output[1]];
+        let size = [0, 1].map(|d| outputs[d] + place(d, g.kernel[d] - 1).1);
+        let slot = |d: usize, tap: usize| {
+            let (wanted, step) = place(d, tap);
+            (used[d].iter().position(|&p| p == wanted).unwrap_or(0), step)
+        };
+        let mut taps = Vec::with_capacity(g.kernel[0] * g.kernel[1]);
+        for ky in 0..g.kernel[0] {
+            let (slot_y, step_y) = slot(0, ky);
+            for kx in 0..g.kernel[1] {
+                let (slot_x, step_x) = slot(1, kx);
+                let start = (slot_y * used[1].len() + slot_x) * size[0] * size[1];
+                taps.push(start + step_y * size[1] + step_x);
+            }
+        }
+        Self { used, size, taps }
+    }
+
+    /// Places from one output row to the next, which is the width of a phase.
+    pub(super) fn pitch(&self) -> usize {
+        self.size[1]
+    }
+
+    /// Elements of the copy.
+    pub(super) fn len(&self) -> usize {
+        self.used[0].len() * self.used[1].len() * self.size[0] * self.size[1]
+    }
+
+    /// Where in the image each row of the copy begins, `[y, x]`, in the order of the copy, for output rows from `first_row` on.
+    pub(super) fn rows(&self, g: &Geometry, first_row: usize) -> impl Iterator<Item = [isize; 2]> {
+        let (origin, stride) = (g.origin, g.stride[0]);
+        let corners = self.used[0]
+            .iter()
+            .flat_map(move |&y| self.used[1].iter().map(move |&x| [y, x]));
+        corners.flat_map(move |[phase_y, phase_x]| {
+            (0..self.size[0]).map(move |q| {
+                let y = (first_row + q) * stride + phase_y;
+                [origin[0] + y as isize, origin[1] + phase_x as isize]
+            })
+        })
+    }
+}
+
 /// The layout of the copies of `rows` output rows.
 #[derive(Debug)]
 pub(super) struct Plan {
-    /// Phases in use along each axis.
-    phases: [Vec<usize>; 2],
-    /// Height and width of one phase.
-    phase: [usize; 2],
-    /// Elements of one channel.
-    channel: usize,
+    phases: Phases,
     /// Distance from the first place to each tap, `(c, ky, kx)`.
     pub(super) offsets: Vec<usize>,
     /// Output rows of a block.
@@ -30,58 +92,29 @@ pub(super) struct Plan {
 
 impl Plan {
     pub(super) fn new(g: &Geometry, rows: usize) -> Self {
-        let place = |d: usize, tap: usize| {
-            let distance = tap * g.dilation[d];
-            (distance % g.stride[d], distance / g.stride[d])
-        };
-        let phases = [0, 1].map(|d| {
-            let mut used: Vec<usize> = (0..g.kernel[d]).map(|tap| place(d, tap).0).collect();
-            used.sort_unstable();
-            used.dedup();
-            used
-        });
-        let outputs = [rows, g.output[1]];
-        let phase = [0, 1].map(|d| outputs[d] + place(d, g.kernel[d] - 1).1);
-        let channel = phases[0].len() * phases[1].len() * phase[0] * phase[1];
-        let slot = |d: usize, tap: usize| {
-            let (wanted, step) = place(d, tap);
-            (
-                phases[d].iter().position(|&p| p == wanted).unwrap_or(0),
-                step,
-            )
-        };
-        let mut offsets = Vec::with_capacity(g.inner());
-        for c in 0..g.c_in {
-            for ky in 0..g.kernel[0] {
-                let (slot_y, step_y) = slot(0, ky);
-                for kx in 0..g.kernel[1] {
-                    let (slot_x, step_x) = slot(1, kx);
-                    let start = (slot_y * phases[1].len() + slot_x) * phase[0] * phase[1];
-                    offsets.push(c * channel + start + step_y * phase[1] + step_x);
-                }
-            }
-        }
+        let phases = Phases::new(g, rows);
+        let offsets = (0..g.c_in)
+            .flat_map(|c| phases.taps.iter().map(move |tap| (c, tap)))
+            .map(|(c, tap)| c * phases.len() + tap)
+            .collect();
         Self {
-            phase,
-            channel,
             offsets,
             rows,
-            pitch: phase[1],
+            pitch: phases.pitch(),
             phases,
         }
     }
 
     /// Output rows whose copies fill about `budget` elements, at least one.
     pub(super) fn rows_within(g: &Geometry, budget: usize) -> usize {
-        let one = Self::new(g, 1).channel * g.c_in;
-        let two = Self::new(g, 2).channel * g.c_in;
+        let [one, two] = [1, 2].map(|rows| Phases::new(g, rows).len() * g.c_in);
         let per_row = (two - one).max(1);
         (budget.saturating_sub(one) / per_row + 1).clamp(1, g.output[0].max(1))
     }
 
     /// Elements of a copy of `c_in` channels.
     pub(super) fn len(&self, c_in: usize) -> usize {
-        self.channel * c_in
+        self.phases.len() * c_in
     }
 
     /// Places from the first to the last output of `rows` rows.
@@ -101,22 +134,12 @@ impl Plan {
     ) {
         let dst = &mut dst[..self.len(g.c_in)];
         dst.fill(T::ZERO);
-        let mut rows = dst.chunks_exact_mut(self.pitch);
+        let mut lines = dst.chunks_exact_mut(self.pitch);
         for c in 0..g.c_in {
-            for &phase_y in &self.phases[0] {
-                for &phase_x in &self.phases[1] {
-                    for (q, dst) in rows.by_ref().take(self.phase[0]).enumerate() {
-                        let y = g.origin[0] + ((first_row + q) * g.stride[0] + phase_y) as isize;
-                        let x = g.origin[1] + phase_x as isize;
-                        images.gather_row(
-                            dst,
-                            [n, group * g.c_in + c],
-                            [y, x],
-                            g.stride[1],
-                            g.input,
-                        );
-                    }
-                }
+            let at = [n, group * g.c_in + c];
+            // The rows stand first: a zip asks them first, and takes no line of the next channel when they end.
+            for (origin, line) in self.phases.rows(g, first_row).zip(lines.by_ref()) {
+                images.gather_row(line, at, origin, g.stride[1], g.input);
             }
         }
     }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::guard::{self, Answer, say};
 use crate::mutate::{Dice, spoil};
@@ -27,7 +27,9 @@ const LONGEST_SEED: usize = 64 << 10;
 /// How long, from where, and what to keep.
 struct Plan {
     rounds: u64,
-    until: Option<Instant>,
+    /// Seconds of work, whatever else the machine does; by the clock where the system does not tell.
+    seconds: Option<f64>,
+    began: Instant,
     seed: u64,
     folder: Option<PathBuf>,
 }
@@ -35,17 +37,20 @@ struct Plan {
 impl Plan {
     fn new(rounds: u64) -> Self {
         let number = |name: &str| -> Option<u64> { std::env::var(name).ok()?.parse().ok() };
-        let seconds = number("GRADUS_FUZZ_SECONDS");
+        let seconds = number("GRADUS_FUZZ_SECONDS").map(|seconds| seconds as f64);
         Self {
             rounds: if seconds.is_some() { u64::MAX } else { rounds },
-            until: seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds)),
+            seconds,
+            began: Instant::now(),
             seed: number("GRADUS_FUZZ_SEED").unwrap_or(1),
             folder: std::env::var_os("GRADUS_FUZZ_FOLDER").map(PathBuf::from),
         }
     }
 
     fn is_over(&self, round: u64) -> bool {
-        round >= self.rounds || self.until.is_some_and(|until| Instant::now() >= until)
+        let spent =
+            || guard::seconds_of_process().unwrap_or_else(|| self.began.elapsed().as_secs_f64());
+        round >= self.rounds || self.seconds.is_some_and(|seconds| spent() >= seconds)
     }
 }
 

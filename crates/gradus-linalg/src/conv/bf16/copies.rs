@@ -1,11 +1,11 @@
 //! Copies of images with their padding in bf16, so that every tap of every output is one addition away.
 //!
-//! A stride of `s` is copied as `s` interleaved phases. A copy holds the input under some output rows of one image: channel by channel, phase
-//! by phase, row by row. Output row `oy` and column `ox` stand at place `oy · pitch + ox`, and the input under a tap at its offset from there.
+//! A copy holds the input under some output rows of one image: channel by channel, phase by phase ([`Phases`]), row by row. Output row `oy` and column `ox` stand at place `oy · pitch + ox`, and the input under a tap at its offset from there.
 
 use std::arch::x86_64::*;
 
 use crate::conv::Geometry;
+use crate::conv::packed::Phases;
 use crate::gemm::Raw;
 use crate::gemm::bf16::pack;
 use crate::im2col::Images;
@@ -16,53 +16,26 @@ const SLACK: usize = 32;
 
 /// The layout of copies of `rows` output rows.
 pub(super) struct Plan {
-    /// Phases in use along each axis.
-    phases: [Vec<usize>; 2],
-    /// Height and width of one phase.
-    phase: [usize; 2],
+    phases: Phases,
     /// Elements of one channel, with what is written beyond its end.
     pub(super) channel: usize,
-    /// From a place to each tap `(ky, kx)`.
-    pub(super) taps: Vec<usize>,
     /// Places from one output row to the next.
     pub(super) pitch: usize,
 }
 
 impl Plan {
     pub(super) fn new(g: &Geometry, rows: usize) -> Self {
-        let place = |d: usize, tap: usize| {
-            let distance = tap * g.dilation[d];
-            (distance % g.stride[d], distance / g.stride[d])
-        };
-        let phases = [0, 1].map(|d| {
-            let mut used: Vec<usize> = (0..g.kernel[d]).map(|tap| place(d, tap).0).collect();
-            used.sort_unstable();
-            used.dedup();
-            used
-        });
-        let outputs = [rows, g.output[1]];
-        let phase = [0, 1].map(|d| outputs[d] + place(d, g.kernel[d] - 1).1);
-        let slot = |d: usize, tap: usize| {
-            let (wanted, step) = place(d, tap);
-            let slot = phases[d].iter().position(|&p| p == wanted);
-            (slot.unwrap_or(0), step)
-        };
-        let mut taps = Vec::with_capacity(g.kernel[0] * g.kernel[1]);
-        for ky in 0..g.kernel[0] {
-            let (slot_y, step_y) = slot(0, ky);
-            for kx in 0..g.kernel[1] {
-                let (slot_x, step_x) = slot(1, kx);
-                let start = (slot_y * phases[1].len() + slot_x) * phase[0] * phase[1];
-                taps.push(start + step_y * phase[1] + step_x);
-            }
-        }
+        let phases = Phases::new(g, rows);
         Self {
-            channel: phases[0].len() * phases[1].len() * phase[0] * phase[1] + SLACK,
-            pitch: phase[1],
+            channel: phases.len() + SLACK,
+            pitch: phases.pitch(),
             phases,
-            phase,
-            taps,
         }
+    }
+
+    /// From a place to each tap `(ky, kx)`.
+    pub(super) fn taps(&self) -> &[usize] {
+        &self.phases.taps
     }
 
     /// Fills copies of channels `channels` (at `dst`) with the input under output rows from `first_row` on of image `n`; `row` stores one
@@ -84,25 +57,17 @@ impl Plan {
         let width = self.pitch;
         with_scratch(per_copy * width, |lines: &mut [f32]| {
             for (index, c) in channels.enumerate() {
-                let mut at = index * self.channel;
-                for &phase_y in &self.phases[0] {
-                    for &phase_x in &self.phases[1] {
-                        for q in 0..self.phase[0] {
-                            let y =
-                                g.origin[0] + ((first_row + q) * g.stride[0] + phase_y) as isize;
-                            let x = g.origin[1] + phase_x as isize;
-                            lines.fill(0.0);
-                            for (part, line) in lines.chunks_exact_mut(width).enumerate() {
-                                let channel = c * per_copy + part;
-                                if channel < g.c_in {
-                                    let channel = group * g.c_in + channel;
-                                    gather_row(line, images, [n, channel], [y, x], g);
-                                }
-                            }
-                            row(at, lines);
-                            at += width;
+                let starts = (index * self.channel..).step_by(width);
+                for (origin, at) in self.phases.rows(g, first_row).zip(starts) {
+                    lines.fill(0.0);
+                    for (part, line) in lines.chunks_exact_mut(width).enumerate() {
+                        let channel = c * per_copy + part;
+                        if channel < g.c_in {
+                            let channel = group * g.c_in + channel;
+                            gather_row(line, images, [n, channel], origin, g);
                         }
                     }
+                    row(at, lines);
                 }
             }
         });

@@ -185,7 +185,7 @@ impl Task<'_> {
     unsafe fn panels(&self, dst: Raw<f32>, copies: &[u32], len: usize, [images, rows]: [usize; 2]) {
         let across = self.g.output[1];
         let width = images * rows * across;
-        let words = self.g.c_in.div_ceil(2) * self.plan.taps.len();
+        let words = self.g.c_in.div_ceil(2) * self.plan.taps().len();
         with_words(WIDTH * DEPTH / 2, |panel| {
             for first in (0..width).step_by(WIDTH) {
                 let lanes = WIDTH.min(width - first);
@@ -250,7 +250,7 @@ impl Task<'_> {
         pairs: usize,
     ) {
         let width = lanes.next_multiple_of(pack::LANES);
-        let taps = &self.plan.taps;
+        let taps = self.plan.taps();
         let (mut channel, mut tap) = (from / taps.len() * self.plan.channel, from % taps.len());
         for pair in 0..pairs {
             let source = copies.as_ptr().wrapping_add(channel + taps[tap]);

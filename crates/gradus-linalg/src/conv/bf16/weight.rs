@@ -226,8 +226,8 @@ impl<'a> Block<'a> {
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
     unsafe fn gather(&self, dst: *mut u16, copies: &[u16], row: usize) {
         let (plan, across) = (self.plan, self.g.output[1]);
-        let taps = plan.taps.len();
-        let offset = row / taps * plan.channel + plan.taps[row % taps];
+        let taps = plan.taps().len();
+        let offset = row / taps * plan.channel + plan.taps()[row % taps];
         let len = self.g.c_in * plan.channel;
         for i in 0..self.images.len() {
             let mut dst = dst.wrapping_add(i * self.even);
