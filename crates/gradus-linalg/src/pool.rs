@@ -60,7 +60,10 @@ pub fn max_pool<T: Float>(dst: &mut [T], places: &mut [u32], x: &[T], windows: &
     );
     let (values, places) = (SharedMut::new(dst), SharedMut::new(places));
     let block = (MIN_BLOCK_ELEMENTS / input.max(1)).max(1);
-    let line = rows::suits(windows);
+    let line = match windows.are_pairs() {
+        true => None,
+        false => rows::suits(windows),
+    };
     for_each_block(planes, block, |_, range| {
         for plane in range {
             let own = plane * len..(plane + 1) * len;
@@ -90,7 +93,7 @@ fn max_plane<T: Float>(dst: &mut [T], places: &mut [u32], x: &[T], windows: &Win
             for (row, (dst, places)) in rows.enumerate() {
                 match windows.pairs_from(row, across) {
                     Some((start, width)) => {
-                        max_row_two_by_two(dst, places, &x[start..], start, width);
+                        max_row_two_by_two(dst, places, x, start, width);
                     }
                     None => max_row(dst, places, x, windows, [row / down, row % down]),
                 }
@@ -105,6 +108,10 @@ fn wins<T: Float>(new: T, old: T) -> bool {
     new > old || (new.is_nan() && !old.is_nan())
 }
 
+/// Windows of 2 × 2 that are computed together.
+const PAIRS: usize = 16;
+
+/// Windows of 2 × 2 side by side, from place `start` of the plane `x` on.
 #[inline(always)]
 fn max_row_two_by_two<T: Float>(
     dst: &mut [T],
@@ -113,27 +120,67 @@ fn max_row_two_by_two<T: Float>(
     start: usize,
     width: usize,
 ) {
-    let count = dst.len().min(places.len());
-    let (dst, places) = (&mut dst[..count], &mut places[..count]);
-    let top = &x[..2 * count];
-    let bottom = &x[width..][..2 * count];
-    for o in 0..count {
-        let place = (start + 2 * o) as u32;
-        let (a, b, c, d) = (top[2 * o], top[2 * o + 1], bottom[2 * o], bottom[2 * o + 1]);
-        let (upper, upper_at) = if wins(b, a) {
-            (b, place + 1)
-        } else {
-            (a, place)
+    let rows = dst.chunks_mut(PAIRS).zip(places.chunks_mut(PAIRS));
+    for (i, (dst, places)) in rows.enumerate() {
+        let first = start + 2 * i * PAIRS;
+        // What stands behind the row is compared, too, and not kept. At the end of the plane it is what stands before the row.
+        let before = (first + width + 2 * PAIRS)
+            .saturating_sub(x.len())
+            .div_ceil(2);
+        let pairs = |from: usize| x.get(from..)?.as_chunks().0.first_chunk();
+        let from = first.checked_sub(2 * before);
+        let rows = from.and_then(|from| Some([pairs(from)?, pairs(from + width)?]));
+        let (Some(rows), Some(from)) = (rows, from) else {
+            max_few_pairs(dst, places, x, first, width);
+            continue;
         };
-        let below = place + width as u32;
-        let (lower, lower_at) = if wins(d, c) {
-            (d, below + 1)
-        } else {
-            (c, below)
-        };
-        let take = wins(lower, upper);
-        dst[o] = if take { lower } else { upper };
-        places[o] = if take { lower_at } else { upper_at };
+        let at = [from, from + width].map(|at| at as u32);
+        match (dst.first_chunk_mut(), places.first_chunk_mut()) {
+            (Some(dst), Some(places)) if before == 0 => (*dst, *places) = max_of_pairs(rows, at),
+            _ => {
+                let (values, found) = max_of_pairs(rows, at);
+                dst.copy_from_slice(&values[before..][..dst.len()]);
+                places.copy_from_slice(&found[before..][..places.len()]);
+            }
+        }
+    }
+}
+
+/// Maxima and places of windows of two rows of pairs, which begin at places `at`.
+#[inline(always)]
+fn max_of_pairs<T: Float>(
+    [top, bottom]: [&[[T; 2]; PAIRS]; 2],
+    at: [u32; 2],
+) -> ([T; PAIRS], [u32; PAIRS]) {
+    let (mut values, mut places) = ([T::ZERO; PAIRS], [0; PAIRS]);
+    for l in 0..PAIRS {
+        let at = at.map(|at| at + 2 * l as u32);
+        (values[l], places[l]) = max_of_four(top[l], bottom[l], at);
+    }
+    (values, places)
+}
+
+/// The first of the largest, and where it is: the rows begin at places `at`.
+#[inline(always)]
+fn max_of_four<T: Float>([a, b]: [T; 2], [c, d]: [T; 2], at: [u32; 2]) -> (T, u32) {
+    let (right, low_right) = (wins(b, a), wins(d, c));
+    let upper = if right { b } else { a };
+    let lower = if low_right { d } else { c };
+    let upper_at = at[0] + u32::from(right);
+    let lower_at = at[1] + u32::from(low_right);
+    let low = wins(lower, upper);
+    (
+        if low { lower } else { upper },
+        if low { lower_at } else { upper_at },
+    )
+}
+
+/// [`max_row_two_by_two`] of planes that have too few elements to take as many at once.
+fn max_few_pairs<T: Float>(dst: &mut [T], places: &mut [u32], x: &[T], first: usize, width: usize) {
+    for (i, (dst, place)) in dst.iter_mut().zip(places).enumerate() {
+        let at = [first + 2 * i, first + 2 * i + width];
+        let [top, bottom] = at.map(|at| [x[at], x[at + 1]]);
+        (*dst, *place) = max_of_four(top, bottom, at.map(|at| at as u32));
     }
 }
 

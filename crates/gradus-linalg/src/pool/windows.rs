@@ -215,6 +215,11 @@ impl Windows {
         self.quarters && self.input[0] == 1
     }
 
+    /// Whether all windows are whole and 2 × 2, side by side.
+    pub(super) fn are_pairs(&self) -> bool {
+        self.quarters
+    }
+
     /// Where the first element of a row of windows of 2 × 2 stands, and the width of the image.
     #[inline(always)]
     pub(super) fn pairs_from(&self, row: usize, across: usize) -> Option<(usize, usize)> {
