@@ -57,10 +57,10 @@ const MIN_PACKED_ELEMENTS: usize = 600_000;
 /// … unless the right operand is transposed and they have at least this many multiply-adds (measured on Zen 4: 192³ 107 both, 128 × 384 × 384
 /// 109 against 103).
 const MIN_PACKED_MACS: usize = 1 << 24;
+/// Outputs of one block of a product with a vector whose matrix is read column by column, where there are too many for [`matvec::ROWS`].
+const WIDE_BLOCK: usize = 1024;
 /// The widest panel of a blocked product: what a ragged last one wastes is at most a sixteenth.
 const WIDEST_PANEL: usize = 32;
-/// Outputs of one block of a product with a vector whose matrix is read column by column: pieces of 4 KiB keep the prefetcher going.
-const VECTOR_BLOCK: usize = 1024;
 
 /// What a destination holds before the product is added.
 #[derive(Clone, Copy, Debug)]
@@ -212,7 +212,7 @@ impl<'a, T: Float> Product<'a, T> {
             // SAFETY: promised by the caller.
             return unsafe {
                 if parallel && is_long {
-                    product.split_k();
+                    product.split_k(SPLIT_K);
                 } else {
                     product.blocked(parallel && macs >= MIN_PARALLEL_MACS);
                 }
@@ -244,8 +244,21 @@ impl<'a, T: Float> Product<'a, T> {
             } else {
                 self.a.rs == 1
             };
-            let rows =
-                (MIN_PARALLEL_MATVEC / k.max(1)).max(if by_columns { VECTOR_BLOCK } else { 8 });
+            if by_columns && m.max(n) <= matvec::ROWS {
+                let part = matvec::part_of_columns(m.max(n));
+                // SAFETY: promised by the caller.
+                return unsafe {
+                    if k > part {
+                        self.split_k(part)
+                    } else {
+                        self.serial()
+                    }
+                };
+            }
+            let rows = match by_columns {
+                true => WIDE_BLOCK,
+                false => (MIN_PARALLEL_MATVEC / k.max(1)).max(8),
+            };
             for_each_block(m.max(n), rows, |_, range| {
                 let (i, j) = if m == 1 {
                     (0, range.start)
@@ -265,7 +278,7 @@ impl<'a, T: Float> Product<'a, T> {
         let grid = Grid::of(m, n, k);
         if grid.tiles() < 4 && k >= 2 * SPLIT_K {
             // SAFETY: promised by the caller.
-            return unsafe { self.split_k() };
+            return unsafe { self.split_k(SPLIT_K) };
         }
         for_each_block(grid.tiles(), 1, |tile, _| {
             // SAFETY: a tile of the operands promised by the caller; tiles of dst are disjoint.
@@ -303,16 +316,15 @@ impl<'a, T: Float> Product<'a, T> {
         )
     }
 
-    /// A small destination and a long K: fixed parts of K are summed apart and added in order.
+    /// A small destination and a long K: parts of K of this length are summed apart and added in order.
     ///
     /// # Safety
     /// As for `run`.
-    unsafe fn split_k(self) {
+    unsafe fn split_k(self, part: usize) {
         let (m, n) = (self.m, self.n);
-        let parts = self.k.div_ceil(SPLIT_K);
         // SAFETY: promised by the caller.
-        with_scratch(parts * m * n, |partial| unsafe {
-            self.split_k_in(partial, parts)
+        with_scratch(self.k.div_ceil(part) * m * n, |partial| unsafe {
+            self.split_k_in(partial, part)
         });
     }
 
@@ -320,15 +332,15 @@ impl<'a, T: Float> Product<'a, T> {
     ///
     /// # Safety
     /// As for `run`.
-    unsafe fn split_k_in(self, partial: &mut [T], parts: usize) {
+    unsafe fn split_k_in(self, partial: &mut [T], part: usize) {
         let (m, n, k) = (self.m, self.n, self.k);
         let base = Raw {
             ptr: partial.as_mut_ptr(),
             rs: n as isize,
             cs: 1,
         };
-        for_each_block(k, SPLIT_K, |part, range| {
-            let dst = base.at(part * m, 0);
+        for_each_block(k, part, |number, range| {
+            let dst = base.at(number * m, 0);
             let (a, b) = (self.a.at(0, range.start), self.b.at(range.start, 0));
             let product = Self {
                 dst,
@@ -339,15 +351,18 @@ impl<'a, T: Float> Product<'a, T> {
                 bias: None,
                 ..self
             };
-            // SAFETY: a slice of K of the operands promised by the caller; part `part` of the partial sums is written by this block only.
+            // SAFETY: a slice of K of the operands promised by the caller; these partial sums are written by this block only.
             unsafe { product.serial() }
         });
+        let (sums, others) = partial.split_at_mut(m * n);
+        for other in others.chunks_exact(m * n) {
+            for (sum, &other) in sums.iter_mut().zip(other) {
+                *sum += other;
+            }
+        }
         for i in 0..m {
             for j in 0..n {
-                let mut sum = partial[i * n + j];
-                for part in 1..parts {
-                    sum += partial[(part * m + i) * n + j];
-                }
+                let sum = sums[i * n + j];
                 let place = self.dst.at(i, j).ptr;
                 // SAFETY: (i, j) is an element of dst.
                 unsafe {
