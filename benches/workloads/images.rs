@@ -70,7 +70,12 @@ pub(super) fn jpeg_folder() -> Outcome<Box<dyn Workload>> {
             .with("mean", [0.485, 0.456, 0.406])
             .with("std", [0.229, 0.224, 0.225]),
     ])?;
-    let dataset = ImageDataset::new(split, transforms, &ImageDatasetConfig::default())?;
+    // Every epoch reads and decodes anew, as the other sides do.
+    let config = ImageDatasetConfig {
+        cache_bytes: 0,
+        ..Default::default()
+    };
+    let dataset = ImageDataset::new(split, transforms, &config)?;
     let config = LoaderConfig {
         batch_size: 32,
         workers: gradus::linalg::threads::current_threads(),

@@ -17,6 +17,8 @@ pub(crate) trait Lanes: Float {
         b: Self::Register<S>,
         c: Self::Register<S>,
     ) -> Self::Register<S>;
+    /// The sum of all lanes, by halves.
+    fn sum<S: Simd>(simd: S, register: Self::Register<S>) -> Self;
 }
 
 impl Lanes for f32 {
@@ -29,6 +31,10 @@ impl Lanes for f32 {
     fn mul_add<S: Simd>(simd: S, a: S::f32s, b: S::f32s, c: S::f32s) -> S::f32s {
         simd.mul_add_f32s(a, b, c)
     }
+    #[inline(always)]
+    fn sum<S: Simd>(simd: S, register: S::f32s) -> Self {
+        simd.reduce_sum_f32s(register)
+    }
 }
 
 impl Lanes for f64 {
@@ -40,6 +46,10 @@ impl Lanes for f64 {
     #[inline(always)]
     fn mul_add<S: Simd>(simd: S, a: S::f64s, b: S::f64s, c: S::f64s) -> S::f64s {
         simd.mul_add_f64s(a, b, c)
+    }
+    #[inline(always)]
+    fn sum<S: Simd>(simd: S, register: S::f64s) -> Self {
+        simd.reduce_sum_f64s(register)
     }
 }
 

@@ -3,8 +3,7 @@
 //! On AVX512-BF16 the output and the input's gradient at stride 1 are products of the weight with columns of pairs of channels, gathered a
 //! panel of 64 positions at a time from padded copies; the weight's gradient is a product of columns of pairs of positions with the output's
 //! gradient. Nothing as large as all columns is ever in memory. The input's gradient at other strides goes by columns added to their places.
-//! Elsewhere, and for many images of few channels, rounded copies go through the kernels of f32, which give the same products and sum them
-//! in another order.
+//! Elsewhere, and where the kernels of f32 are faster all the same, rounded copies go through those, which sum in another order.
 //!
 //! Sums run over pairs of channels, kernel row, kernel column, or over positions, cut by shape only: bits do not depend on threads.
 
@@ -17,7 +16,7 @@ mod weight;
 
 use gradus_tensor::{Layout, View};
 
-use super::{Conv2d, Geometry, by_gemm, check, images, turn_weight, with_contiguous};
+use super::{Conv2d, Geometry, by_gemm, check, images, turn_weight, winograd, with_contiguous};
 use crate::gemm::bf16::Rounded;
 use crate::gemm::{Precision, is_accelerated};
 use crate::im2col::Images;
@@ -55,7 +54,7 @@ pub fn conv2d_bf16(
         return;
     }
     #[cfg(target_arch = "x86_64")]
-    if suits(&g) && !images::suits_forward::<f32>(&g) {
+    if suits(&g) && !is_faster_in_f32(&g) {
         return with_contiguous(weight, |weight| {
             output::forward(dst, Images::new(x), weight, bias, &g);
         });
@@ -101,7 +100,7 @@ pub fn conv2d_grad_input_bf16(
         "conv2d_grad_input_bf16: destination has the wrong length"
     );
     #[cfg(target_arch = "x86_64")]
-    if suits(&g) && (g.stride != [1, 1] || !images::suits_forward::<f32>(&g.turned())) {
+    if suits(&g) && (g.stride != [1, 1] || !is_faster_in_f32(&g.turned())) {
         return with_contiguous(weight, |weight| {
             let grad_out = Images::new(grad_out);
             if g.stride != [1, 1] || dst.is_empty() {
@@ -153,7 +152,12 @@ pub fn conv2d_grad_weight_bf16(
         "conv2d_grad_weight_bf16: destination has the wrong length"
     );
     #[cfg(target_arch = "x86_64")]
-    if suits(&g) && !images::suits::<f32>(&g) && !dst.is_empty() && g.batch * g.positions() > 0 {
+    if suits(&g)
+        && !images::suits::<f32>(&g)
+        && !winograd::suits_grad_weight::<f32>(&g)
+        && !dst.is_empty()
+        && g.batch * g.positions() > 0
+    {
         return with_contiguous(grad_out, |grad_out| {
             weight::grad_weight(dst, grad_out, Images::new(x), &g);
         });
@@ -173,11 +177,18 @@ fn grad_weight_elsewhere(
     });
 }
 
-/// Whether the kernels of this folder can take the convolution. With few channels those of f32 that take images side by side win.
+/// Whether the kernels of this folder can take the convolution.
 #[cfg(target_arch = "x86_64")]
 fn suits(g: &Geometry) -> bool {
     let phases = g.stride[0].min(g.kernel[0]) * g.stride[1].min(g.kernel[1]);
     is_accelerated() && !g.is_far() && phases <= 16 && g.c_in > 0
+}
+
+/// Whether the kernels of f32 on rounded copies win: those that take many images of few channels side by side, and minimal filtering, which
+/// has a quarter of the multiply-adds (on Zen 4, one thread: 300 GFLOP/s of the formula's, where these kernels have 170).
+#[cfg(target_arch = "x86_64")]
+fn is_faster_in_f32(g: &Geometry) -> bool {
+    images::suits_forward::<f32>(g) || winograd::suits::<f32>(g)
 }
 
 /// Elements that are rounded at a time.

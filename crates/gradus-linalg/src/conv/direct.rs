@@ -18,6 +18,10 @@ const PARTS: usize = 8;
 /// limit itself was not varied).
 const MIN_BLOCK_MACS: usize = 1 << 18;
 
+/// Multiply-adds of one part of a weight's gradient at least: each part ends with sums over the lanes of all its registers, which for parts
+/// of single small images took more than the multiply-adds.
+const MIN_PART_MACS: usize = 1 << 19;
+
 /// Output rows of a block: few enough for the cache and for [`PARTS`] parts, enough that the rows shared by blocks do not matter.
 fn block_rows(g: &Geometry, budget: usize) -> usize {
     let cut = PARTS.div_ceil((g.batch * g.groups).max(1));
@@ -148,10 +152,12 @@ struct Cut {
 impl Cut {
     fn of(g: &Geometry) -> Self {
         let weights = g.groups * g.c_out * g.inner();
-        let wanted = ((1 << 20) / weights.max(1)).clamp(1, PARTS);
+        let macs = g.batch * g.positions() * weights;
+        let parts = (macs / MIN_PART_MACS).clamp(1, PARTS);
+        let wanted = ((1 << 20) / weights.max(1)).clamp(1, parts);
         let images = g.batch.div_ceil(wanted);
         let blocks = g.batch.div_ceil(images);
-        let splits = PARTS
+        let splits = parts
             .div_ceil(blocks * g.groups)
             .min(g.c_out.div_ceil(PANEL));
         let channels = g.c_out.div_ceil(splits).next_multiple_of(PANEL);

@@ -216,7 +216,8 @@ impl<T: Float> GradWeight<'_, T> {
                 for q in 0..Q.min(taps - first) {
                     // SAFETY: r < rows and first + q < taps.
                     unsafe {
-                        *self.out.add(r * self.out_pitch + first + q) += sum::<S, T>(acc[r][q])
+                        *self.out.add(r * self.out_pitch + first + q) +=
+                            <T as Lanes>::sum(simd, acc[r][q])
                     };
                 }
             }
@@ -264,27 +265,6 @@ impl<T: Float> GradWeight<'_, T> {
         }
         acc
     }
-}
-
-/// Sum of a register by halves.
-#[inline(always)]
-fn sum<S: Simd, T: Lanes>(register: T::Register<S>) -> T {
-    let mut values = [T::ZERO; 16];
-    let mut width = lanes::<S, T>().min(16);
-    // SAFETY: no register is longer than 64 bytes, 16 of f32; the array holds as many of T.
-    unsafe {
-        values
-            .as_mut_ptr()
-            .cast::<T::Register<S>>()
-            .write_unaligned(register)
-    };
-    while width > 1 {
-        width /= 2;
-        for l in 0..width {
-            values[l] += values[l + width];
-        }
-    }
-    values[0]
 }
 
 impl<T: Lanes> WithSimd for GradWeight<'_, T> {
