@@ -134,6 +134,22 @@ fn cases() -> Vec<Pool2d> {
             ..square(6, 2, 2)
         },
     ];
+    // Rows of 1 to 33 windows of 2 × 2, with and without a column left over, in planes of 4 to 784 elements.
+    for input in [
+        [2, 2],
+        [3, 5],
+        [10, 10],
+        [28, 28],
+        [7, 31],
+        [5, 32],
+        [4, 34],
+        [2, 66],
+    ] {
+        cases.push(Pool2d {
+            input,
+            ..square(2, 2, 2)
+        });
+    }
     for dilation in [2, 3] {
         cases.push(Pool2d {
             dilation: [dilation; 2],
