@@ -35,6 +35,9 @@ impl Message {
 /// Steps that a template may take: thousands of messages take fewer, a template that never ends is stopped.
 const MOST_STEPS: u64 = 10_000_000;
 
+/// Characters of a line of a template at most: minijinja 3.1 counts columns in 16 bits, and a syntax error in column 65,535 overflows them.
+const LONGEST_LINE: usize = 60_000;
+
 /// Levels of lists and maps that `tojson` writes.
 const DEEPEST: usize = 100;
 
@@ -55,6 +58,13 @@ fn render_with(
     add_generation_prompt: bool,
     settings: &Map<String, serde_json::Value>,
 ) -> Result<String, Error> {
+    if template
+        .split('\n')
+        .any(|line| line.chars().count() > LONGEST_LINE)
+    {
+        let what = format!("a line of the template has more than {LONGEST_LINE} characters");
+        return Err(Error::new(ErrorKind::SyntaxError, what));
+    }
     let mut environment = Environment::new();
     let syntax = SyntaxConfig::builder()
         .trim_blocks(true)
@@ -243,6 +253,16 @@ mod tests {
             "Thursday 2024-02-29 12:34:56 %q%"
         );
         assert_eq!(strftime("%d %B %y", 4_107_542_400), "01 March 00");
+    }
+
+    #[test]
+    fn a_syntax_error_behind_the_last_column_is_no_panic() {
+        let render = |columns: usize| {
+            let template = format!("{{% {} !}}", "a".repeat(columns));
+            render(&template, &[], true, &Map::new()).unwrap_err()
+        };
+        assert!(render(1 << 16).to_string().contains("more than 60000"));
+        assert!(!render(50_000).to_string().contains("more than 60000"));
     }
 
     #[test]
