@@ -14,6 +14,7 @@ mod direct;
 mod images;
 mod micro;
 mod packed;
+mod pixels;
 mod plain;
 mod product;
 mod turn;

@@ -4,8 +4,9 @@
 use gradus_tensor::DType;
 
 use super::Geometry;
+use super::pixels::{Across, Rows};
 use super::product::{PANEL, Products};
-use super::turn::{LANES, Squares};
+use super::turn::LANES;
 use crate::float::Float;
 use crate::im2col::Images;
 use crate::scratch::{SharedMut, with_scratch};
@@ -73,64 +74,22 @@ pub(super) fn stage(
     sides: [usize; 2],
     [height, width]: [usize; 2],
 ) {
-    let clear = |dst: &mut [f32], pixels: std::ops::Range<usize>| {
-        for pixel in dst.chunks_mut(apart).take(pixels.end).skip(pixels.start) {
-            pixel[..LANES].fill(0.0);
-        }
+    let across = Across::Channels {
+        n,
+        channels: first..first + channels,
     };
-    let [from, to] =
-        [0, width as isize].map(|x| (origin[1] + x).clamp(0, sides[1] as isize) as usize);
-    let lead = (from as isize - origin[1]).clamp(0, width as isize) as usize;
-    let pitch = width.next_multiple_of(LANES);
-    with_scratch(LANES * pitch, |rows: &mut [f32]| {
-        // What lies beside the image stays 0 in all rows.
-        rows.fill(0.0);
+    let pixels = Rows {
+        source,
+        sides,
+        x: origin[1],
+        width,
+        apart,
+    };
+    with_scratch(Rows::space(width), |space: &mut [f32]| {
+        space.fill(0.0);
         for row in 0..height {
-            let y = origin[0] + row as isize;
-            // A row is written in whole squares: what follows it is overwritten by the next one.
             let dst = &mut dst[row * width * apart..];
-            if y < 0 || y >= sides[0] as isize || from >= to {
-                clear(dst, 0..width);
-                continue;
-            }
-            let count = (to - from).div_ceil(LANES);
-            let full = if channels == LANES {
-                source.across_channels([n, first, y as usize, from], LANES, count * LANES)
-            } else {
-                None
-            };
-            let (source, step, count, lead) = match full {
-                Some((source, step)) => (source, step, count, lead),
-                None => {
-                    for (lane, row) in rows.chunks_exact_mut(pitch).take(channels).enumerate() {
-                        source.gather_row(
-                            &mut row[..width],
-                            [n, first + lane],
-                            [y, origin[1]],
-                            1,
-                            sides,
-                        );
-                    }
-                    (&*rows, pitch, pitch / LANES, 0)
-                }
-            };
-            assert!(
-                (lead + count * LANES - 1) * apart + LANES <= dst.len(),
-                "no room for a row of pixels"
-            );
-            let squares = Squares {
-                count,
-                source: source.as_ptr(),
-                from: [step, LANES],
-                dst: dst[lead * apart..].as_mut_ptr(),
-                to: [apart, LANES * apart],
-            };
-            // SAFETY: the source has LANES rows of `count` squares, and dst room for them.
-            unsafe { squares.turn() };
-            if full.is_some() {
-                clear(dst, 0..lead);
-                clear(dst, lead + to - from..width);
-            }
+            pixels.write(dst, space, origin[0] + row as isize, &across);
         }
     });
 }

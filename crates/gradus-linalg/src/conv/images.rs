@@ -10,6 +10,7 @@ use gradus_tensor::DType;
 use pulp::{Simd, WithSimd};
 
 use super::Geometry;
+use super::pixels::{Across, Rows};
 use super::turn::{LANES, Squares};
 use crate::float::Float;
 use crate::im2col::Images;
@@ -102,53 +103,24 @@ fn gather(
     sides: [usize; 2],
     [height, width]: [usize; 2],
 ) {
-    let [first, last] =
-        [0, width as isize].map(|x| (origin[1] + x).clamp(0, sides[1] as isize) as usize);
-    let lead = (first as isize - origin[1]).clamp(0, width as isize) as usize;
-    with_scratch(
-        LANES * width.next_multiple_of(LANES),
-        |rows: &mut [f32]| {
-            let pitch = rows.len() / LANES;
-            rows.fill(0.0);
-            for row in 0..channels * height {
-                let (c, y) = (row / height, origin[0] + (row % height) as isize);
-                let dst = &mut dst[row * width * LANES..];
-                if y < 0 || y >= sides[0] as isize || first >= last {
-                    dst[..width * LANES].fill(0.0);
-                    continue;
-                }
-                // What follows a row is overwritten by the next one.
-                let count = (last - first).div_ceil(LANES);
-                let full = if lanes.len() == LANES && (lead + count * LANES) * LANES <= dst.len() {
-                    images.across_images([lanes.start, c, y as usize, first], LANES, count * LANES)
-                } else {
-                    None
-                };
-                if let Some((source, from)) = full {
-                    dst[..lead * LANES].fill(0.0);
-                    let squares = Squares {
-                        count,
-                        source: source.as_ptr(),
-                        from: [from, LANES],
-                        dst: dst[lead * LANES..].as_mut_ptr(),
-                        to: [LANES, LANES * LANES],
-                    };
-                    // SAFETY: source and dst were just found to hold these squares.
-                    unsafe { squares.turn() };
-                    dst[(lead + last - first) * LANES..width * LANES].fill(0.0);
-                    continue;
-                }
-                for (n, row) in lanes.clone().zip(rows.chunks_exact_mut(pitch)) {
-                    images.gather_row(&mut row[..width], [n, c], [y, origin[1]], 1, sides);
-                }
-                for (x, dst) in dst[..width * LANES].chunks_exact_mut(LANES).enumerate() {
-                    for (lane, d) in dst.iter_mut().enumerate() {
-                        *d = rows[lane * pitch + x];
-                    }
-                }
-            }
-        },
-    );
+    let pixels = Rows {
+        source: images,
+        sides,
+        x: origin[1],
+        width,
+        apart: LANES,
+    };
+    with_scratch(Rows::space(width), |space: &mut [f32]| {
+        space.fill(0.0);
+        for row in 0..channels * height {
+            let across = Across::Images {
+                images: lanes.clone(),
+                channel: row / height,
+            };
+            let y = origin[0] + (row % height) as isize;
+            pixels.write(&mut dst[row * width * LANES..], space, y, &across);
+        }
+    });
 }
 
 /// `dst[lane][position] = values[position][lane]` for the images that there are, rows of `dst` `pitch` apart from `start` on.

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::super::pixels::{Across, Rows};
 use super::super::turn::{LANES, Squares};
 use super::transform::STEP;
 use crate::im2col::Images;
@@ -65,52 +66,22 @@ impl Block {
         sides: [usize; 2],
     ) {
         let [height, width] = self.sides(overlap);
-        let pitch = rows.len() / LANES;
-        // What lies beside the image stays 0 in all rows.
+        let pixels = Rows {
+            source,
+            sides,
+            x: origin[1],
+            width,
+            apart: LANES,
+        };
         rows.fill(0.0);
         let first = origin[0] + (self.rows.start * STEP) as isize;
-        let [first_pixel, last_pixel] =
-            [0, width as isize].map(|x| (origin[1] + x).clamp(0, sides[1] as isize) as usize);
         for row in 0..self.images.len() * height {
-            let (image, y) = (row / height, first + (row % height) as isize);
-            // A row is written in whole squares, so what follows it is overwritten by the next one, and the last has room behind it.
-            let dst = &mut dst[row * width * LANES..][..(pitch + LANES) * LANES];
-            if y < 0 || y >= sides[0] as isize {
-                dst[..width * LANES].fill(0.0);
-                continue;
-            }
-            let n = self.images.start + image;
-            if first_pixel < last_pixel && channels.len() == LANES {
-                let count = (last_pixel - first_pixel).div_ceil(LANES);
-                let index = [n, channels.start, y as usize, first_pixel];
-                if let Some((source, from)) = source.across_channels(index, LANES, count * LANES) {
-                    let lead = (first_pixel as isize - origin[1]) as usize;
-                    dst[..lead * LANES].fill(0.0);
-                    let squares = Squares {
-                        count,
-                        source: source.as_ptr(),
-                        from: [from, LANES],
-                        dst: dst[lead * LANES..].as_mut_ptr(),
-                        to: [LANES, LANES * LANES],
-                    };
-                    // SAFETY: the source was just found, and dst has room for one square more than a row has pixels.
-                    unsafe { squares.turn() };
-                    dst[(lead + last_pixel - first_pixel) * LANES..width * LANES].fill(0.0);
-                    continue;
-                }
-            }
-            for (channel, lane) in channels.clone().zip(rows.chunks_exact_mut(pitch)) {
-                source.gather_row(&mut lane[..width], [n, channel], [y, origin[1]], 1, sides);
-            }
-            let squares = Squares {
-                count: pitch / LANES,
-                source: rows.as_ptr(),
-                from: [pitch, LANES],
-                dst: dst.as_mut_ptr(),
-                to: [LANES, LANES * LANES],
+            let across = Across::Channels {
+                n: self.images.start + row / height,
+                channels: channels.clone(),
             };
-            // SAFETY: the rows hold LANES · pitch elements, and dst more.
-            unsafe { squares.turn() };
+            let y = first + (row % height) as isize;
+            pixels.write(&mut dst[row * width * LANES..], rows, y, &across);
         }
     }
 
