@@ -4,7 +4,7 @@
 //! that threads and workers do not change the weights, and the promise that a kill loses nothing but time.
 
 use crate::project::{self, Project, run_for_stdout};
-use crate::{crash, layers, repeat, test, tidy};
+use crate::{bench, crash, layers, repeat, test, tidy};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 use std::path::Path;
@@ -18,7 +18,7 @@ const ACCURACY_FLOOR: f64 = 0.80;
 /// One step: its name, and its work, which returns what to repeat at the end.
 type Step = (&'static str, fn(&Project) -> Result<Vec<String>>);
 
-const STEPS: [Step; 13] = [
+const STEPS: [Step; 14] = [
     ("format", |p| {
         quiet(project::run(
             p.cargo().args(["fmt", "--all", "--", "--check"]),
@@ -60,6 +60,7 @@ const STEPS: [Step; 13] = [
             "gradus-cli",
         ])))
     }),
+    ("instructions", |p| bench::instructions::check(p, false)),
     ("gradcheck", gradcheck),
     ("main command", main_command),
     ("equal weights", equal_weights),

@@ -11,8 +11,9 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// The workloads, and how many steps more the longer run has.
-const WORKLOADS: [(&str, usize); 3] = [("lenet_b4", 4), ("mlp", 2), ("nanogpt_cpucfg", 1)];
+/// The workloads, and how many steps more the longer run has. Valgrind works out each lane of a fused multiply-add in software, so that a
+/// workload of a few GFLOP a step would take minutes.
+const WORKLOADS: [(&str, usize); 2] = [("lenet_b4", 4), ("mlp", 1)];
 const FILE: &str = "benches/instructions.json";
 /// A count may be this much above the committed one: what a change that is about something else may cost.
 const TOLERANCE: f64 = 0.05;
