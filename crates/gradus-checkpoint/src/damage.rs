@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use crate::error::Quoted;
+use crate::error::{Brief, Quoted};
 use crate::manifest::{CHECKPOINT_VERSION, MAX_MANIFEST_BYTES};
 
 /// A checkpoint that was passed over.
@@ -36,7 +36,7 @@ pub enum DamageReason {
     #[error("its manifest has more than {MAX_MANIFEST_BYTES} bytes")]
     ManifestTooLarge,
     /// The manifest is not the JSON that it should be.
-    #[error("its manifest cannot be read: {cause}")]
+    #[error("its manifest cannot be read: {}", Brief(cause))]
     ManifestJson {
         /// What the JSON reader says.
         cause: serde_json::Error,

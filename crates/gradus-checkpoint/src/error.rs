@@ -154,7 +154,7 @@ pub enum CheckpointError {
         rule: &'static str,
     },
     /// A JSON file cannot be read or written.
-    #[error("{}: {cause}", path.display())]
+    #[error("{}: {}", path.display(), Brief(cause))]
     Json {
         /// The file.
         path: PathBuf,
@@ -236,6 +236,25 @@ impl fmt::Display for Quoted<'_> {
     }
 }
 
+/// What a reader says, cut to a length that fits a message: it may quote all of a file. The end tells the line and column.
+pub(crate) struct Brief<'a, T>(pub(crate) &'a T);
+
+impl<T: fmt::Display> fmt::Display for Brief<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const START: usize = 240;
+        const END: usize = 80;
+        let said = self.0.to_string();
+        let start = said.char_indices().nth(START);
+        let end = said.char_indices().rev().nth(END);
+        match (start, end) {
+            (Some((start, _)), Some((end, _))) if start < end => {
+                write!(f, "{} … {}", &said[..start], &said[end..])
+            }
+            _ => f.write_str(&said),
+        }
+    }
+}
+
 /// `; did you mean "x"?`, or nothing.
 pub(crate) struct Nearest<'a>(pub(crate) Option<&'a str>);
 
@@ -300,6 +319,16 @@ mod tests {
             long.len() < 300 && long.ends_with("… (2000 bytes)"),
             "{long}"
         );
+    }
+
+    #[test]
+    fn long_quotations_are_cut_in_their_middle() {
+        let said = serde_json::from_str::<u8>(&format!("{:?}", "\u{feff}".repeat(30_000)));
+        let brief = Brief(&said.unwrap_err()).to_string();
+        assert!(brief.len() < 1000, "{brief}");
+        assert!(brief.starts_with("invalid type: string"), "{brief}");
+        assert!(brief.ends_with("at line 1 column 240002"), "{brief}");
+        assert_eq!(Brief(&"short").to_string(), "short");
     }
 
     #[test]

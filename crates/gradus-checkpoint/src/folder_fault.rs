@@ -1,6 +1,6 @@
 //! Every way in which a folder of weights can be bad: one variant each.
 
-use crate::error::Quoted;
+use crate::error::{Brief, Quoted};
 
 /// What is wrong with a folder of weights, or with the index of its shards.
 #[derive(Debug, thiserror::Error)]
@@ -32,7 +32,7 @@ pub enum FolderFault {
         limit: u64,
     },
     /// The index is not JSON, or not of the form that an index has.
-    #[error("{index}: is not an index of shards: {cause}")]
+    #[error("{index}: is not an index of shards: {}", Brief(cause))]
     Index {
         /// The index.
         index: String,

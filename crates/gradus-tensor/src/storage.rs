@@ -4,6 +4,7 @@
     reason = "reinterprets pooled bytes as elements; each block says why that is sound"
 )]
 
+mod arena;
 pub mod pool;
 
 use crate::{DType, Element, Error, Result};

@@ -44,7 +44,7 @@ pub enum TextError {
         limit: u64,
     },
     /// A file that must be JSON is not, or has a value of the wrong kind.
-    #[error("{}: not the JSON that is expected: {source}", path.display())]
+    #[error("{}: not the JSON that is expected: {}", path.display(), Brief(source))]
     Json {
         /// The file.
         path: PathBuf,
@@ -52,7 +52,7 @@ pub enum TextError {
         source: serde_json::Error,
     },
     /// A file is JSON, but no usable tokenizer.
-    #[error("{}: not a usable tokenizer: {source}", path.display())]
+    #[error("{}: not a usable tokenizer: {}", path.display(), Brief(source))]
     Malformed {
         /// The file.
         path: PathBuf,
@@ -146,6 +146,25 @@ impl TextError {
     }
 }
 
+/// What a reader says, cut to a length that fits a message: it may quote all of a file. The end tells the line and column.
+struct Brief<'a, T>(&'a T);
+
+impl<T: fmt::Display> fmt::Display for Brief<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const START: usize = 240;
+        const END: usize = 80;
+        let said = self.0.to_string();
+        let start = said.char_indices().nth(START);
+        let end = said.char_indices().rev().nth(END);
+        match (start, end) {
+            (Some((start, _)), Some((end, _))) if start < end => {
+                write!(f, "{} … {}", &said[..start], &said[end..])
+            }
+            _ => f.write_str(&said),
+        }
+    }
+}
+
 fn without_text(files: &[PathBuf]) -> String {
     let names: Vec<String> = files.iter().map(|f| f.display().to_string()).collect();
     match names.len() {
@@ -177,5 +196,20 @@ impl fmt::Display for LineProblem {
                 "the vocabulary has no token {token:?}; vocab.json and merges.txt must belong together"
             ),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_quotations_are_cut_in_their_middle() {
+        let text = format!("{:?}", "\u{feff}".repeat(30_000));
+        let source = serde_json::from_str::<u8>(&text).unwrap_err();
+        let path = PathBuf::from("vocab.json");
+        let message = TextError::Json { path, source }.to_string();
+        assert!(message.len() < 1000, "{message}");
+        assert!(message.ends_with("at line 1 column 240002"), "{message}");
     }
 }

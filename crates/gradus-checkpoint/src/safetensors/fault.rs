@@ -6,7 +6,7 @@ use gradus_tensor::{MAX_RANK, Shape};
 
 use super::FileDType;
 use super::header::{MAX_HEADER_BYTES, MAX_TENSORS};
-use crate::error::Quoted;
+use crate::error::{Brief, Quoted};
 
 /// The rule of the format that a file breaks.
 #[derive(Debug, thiserror::Error)]
@@ -49,7 +49,7 @@ pub enum FormatFault {
     #[error("the header goes on after its closing brace; only spaces may stand there")]
     HeaderTrailing,
     /// The header is not JSON.
-    #[error("the header is not valid JSON: {cause}")]
+    #[error("the header is not valid JSON: {}", Brief(cause))]
     Json {
         /// What the JSON reader says.
         cause: serde_json::Error,

@@ -261,7 +261,10 @@ fn csv_error(path: &Path, error: csv::Error, lines: &mut LineCounter<'_>) -> Dat
 
 /// The JSON object on a line.
 pub(crate) fn json_object(line: &str) -> Result<Map<String, Value>, TextProblem> {
-    serde_json::from_str(line).map_err(|e| TextProblem::Json(e.to_string()))
+    match serde_json::from_str(line).map_err(|e| TextProblem::Json(e.to_string()))? {
+        Value::Object(object) => Ok(object),
+        _ => Err(TextProblem::Json("it is another value".into())),
+    }
 }
 
 /// A label that JSON gives as text or as a whole number.

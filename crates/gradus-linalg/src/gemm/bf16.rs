@@ -3,11 +3,12 @@
 //! Where the processor multiplies pairs of bf16 (AVX512-BF16), the operands are rounded while they are packed, in pairs along K, and a tile
 //! of the destination stays in registers: twice the arithmetic of f32. Elsewhere rounded copies go through the f32 product, which gives the
 //! same products and sums them in another order. An element is a chain along K, cut every [`DEPTH`] terms, whose parts are added in order:
-//! its bits depend on its row, its column and K alone, not on the matrices around it nor on threads. A product of at most four rows with a
-//! right operand whose columns are contiguous sums 64 interleaved chains instead.
+//! its bits depend on its row, its column and K alone, not on the matrices around it nor on threads. A product of at most four rows sums 64
+//! interleaved chains instead where the right operand's columns are contiguous, and chains of 128 terms in f32 where its rows are.
 //!
 //! Rounding is to nearest, ties to even; what overflows becomes infinite; NaN stays NaN. The instruction takes numbers below 2⁻¹²⁶ for 0,
-//! operands and sums alike, and so do the roundings around it; the path elsewhere keeps them. Nothing else differs but the order of sums.
+//! operands and sums alike, and so do the roundings around it; the path elsewhere keeps them, as do the chains in f32. Nothing else differs but
+//! the order of sums.
 
 #[cfg(target_arch = "x86_64")]
 mod few;

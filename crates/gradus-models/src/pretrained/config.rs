@@ -113,11 +113,12 @@ impl FolderConfig {
             }));
         }
         let bytes = std::fs::read(&path).map_err(unreadable)?;
-        let keys = serde_json::from_slice(&bytes).map_err(|cause| {
-            fail(ConfigFault::Json {
-                cause: cause.to_string(),
-            })
-        })?;
+        let json = |cause: String| fail(ConfigFault::Json { cause });
+        let Value::Object(keys) =
+            serde_json::from_slice(&bytes).map_err(|cause| json(cause.to_string()))?
+        else {
+            return Err(json("it is another value".into()));
+        };
         Ok(Self {
             path,
             keys,

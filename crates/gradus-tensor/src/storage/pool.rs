@@ -9,15 +9,14 @@ use std::ptr::NonNull;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use memmap2::MmapMut;
-
+use super::arena::{self, Part};
 use crate::{Error, Result};
 
 const ALIGN: usize = 64;
 /// Size classes: four steps in each power of two, so that a block is at most a quarter larger than asked for.
 const CLASSES: usize = 4 * usize::BITS as usize;
-/// Blocks from this size on are mappings of their own that ask for huge pages.
-const MAPPED_FROM: usize = 1 << 21;
+/// Blocks from this size on lie in mappings that ask for huge pages.
+const MAPPED_FROM: usize = 1 << 16;
 
 static FREE: [Mutex<Vec<Block>>; CLASSES] = [const { Mutex::new(Vec::new()) }; CLASSES];
 static SYSTEM_ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
@@ -77,7 +76,7 @@ pub(super) enum Block {
         start: NonNull<u8>,
         len: usize,
     },
-    Mapped(MmapMut),
+    Mapped(Part),
 }
 
 // SAFETY: a heap block is owned memory behind a unique pointer, like a `Box<[u8]>`; nothing about it is tied to a thread.
@@ -89,11 +88,7 @@ impl Block {
     fn allocate(len: usize) -> Option<Self> {
         SYSTEM_ALLOCATIONS.fetch_add(1, Relaxed);
         let block = if len >= MAPPED_FROM {
-            let map = MmapMut::map_anon(len).ok()?;
-            // Huge pages are a wish: without them the block is only slower.
-            #[cfg(target_os = "linux")]
-            let _ = map.advise(memmap2::Advice::HugePage);
-            Self::Mapped(map)
+            Self::Mapped(arena::part(len)?)
         } else {
             let layout = Layout::from_size_align(len, ALIGN).ok()?;
             // SAFETY: `len` is not 0 (`take` never asks for an empty block), so the layout is not zero-sized.
@@ -108,7 +103,7 @@ impl Block {
         match self {
             Self::Empty => 0,
             Self::Heap { len, .. } => *len,
-            Self::Mapped(map) => map.len(),
+            Self::Mapped(part) => part.bytes().len(),
         }
     }
 
@@ -123,7 +118,7 @@ impl Block {
             Self::Heap { start, len } => unsafe {
                 std::slice::from_raw_parts(start.as_ptr(), *len)
             },
-            Self::Mapped(map) => map,
+            Self::Mapped(part) => part.bytes(),
         }
     }
 
@@ -137,7 +132,7 @@ impl Block {
             Self::Heap { start, len } => unsafe {
                 std::slice::from_raw_parts_mut(start.as_ptr(), *len)
             },
-            Self::Mapped(map) => map,
+            Self::Mapped(part) => part.bytes_mut(),
         }
     }
 }
