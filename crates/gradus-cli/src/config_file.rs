@@ -7,7 +7,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use gradus_train::config::{ConfigError, KEYS, MAX_CONFIG_BYTES, TrainConfig};
+use gradus_train::config::{ConfigError, KEYS, MAX_CONFIG_BYTES, TrainConfig, cut_lines};
 use serde::Deserialize;
 use toml::de::DeTable;
 use toml::{Table, Value};
@@ -139,7 +139,7 @@ fn is_key(key: &str) -> bool {
 /// A file's content, and the line of each key.
 fn parse(text: &str, name: &str) -> Result<(Table, Vec<(String, usize)>)> {
     let refused =
-        |error: toml::de::Error| usage(format_args!("{name}: {}", error.to_string().trim_end()));
+        |error: toml::de::Error| usage(format_args!("{name}: {}", cut_lines(&error.to_string())));
     let spanned = DeTable::parse(text).map_err(refused)?;
     let line_of = |at: usize| {
         text.as_bytes()

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::error::{LineProblem, Result, TextError};
 use crate::files;
 use crate::role::{self, Role};
-use crate::tokenizer::Tokenizer;
+use crate::tokenizer::{Tokenizer, guarded};
 
 /// Opens a folder, or a file of one.
 pub(crate) fn open(path: &Path) -> Result<Tokenizer> {
@@ -76,9 +76,7 @@ pub(crate) fn parse(json: &[u8], path: &Path) -> Result<tokenizers::Tokenizer> {
     for part in parts.into_iter().flatten() {
         check_patterns(part).map_err(|problem| malformed(problem.into()))?;
     }
-    let parsed = std::panic::catch_unwind(|| tokenizers::Tokenizer::from_bytes(json));
-    let unusable = |_| Err("a value that the tokenizers library cannot use".into());
-    parsed.unwrap_or_else(unusable).map_err(malformed)
+    guarded(|| tokenizers::Tokenizer::from_bytes(json)).map_err(malformed)
 }
 
 /// The longest pattern that is compiled, in bytes: those in use stay below 1,000, and compiling takes 500 times the length.

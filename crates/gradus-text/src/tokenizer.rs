@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -109,7 +110,7 @@ impl Tokenizer {
     /// # Errors
     /// [`TextError::Encode`] if the vocabulary has no token for a part of the text and none for unknown parts.
     pub fn encode(&self, text: &str, special: bool) -> Result<Encoding> {
-        let encoding = self.inner.encode(text, special);
+        let encoding = guarded(|| self.inner.encode(text, special));
         Ok(self.finished(encoding.map_err(|e| failed(text.len(), e))?))
     }
 
@@ -118,7 +119,7 @@ impl Tokenizer {
     /// # Errors
     /// As [`Tokenizer::encode`].
     pub fn encode_pair(&self, first: &str, second: &str, special: bool) -> Result<Encoding> {
-        let encoding = self.inner.encode((first, second), special);
+        let encoding = guarded(|| self.inner.encode((first, second), special));
         let bytes = first.len() + second.len();
         Ok(self.finished(encoding.map_err(|e| failed(bytes, e))?))
     }
@@ -134,7 +135,7 @@ impl Tokenizer {
     ) -> Result<Vec<Encoding>> {
         let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
         let bytes = texts.iter().map(|text| text.len()).sum();
-        let encodings = self.inner.encode_batch(texts, config.special);
+        let encodings = guarded(|| self.inner.encode_batch(texts, config.special));
         let encodings = encodings.map_err(|e| failed(bytes, e))?;
         encodings
             .into_iter()
@@ -153,7 +154,7 @@ impl Tokenizer {
     ) -> Result<Encoding> {
         let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
         let bytes = words.iter().map(|word| word.len()).sum();
-        let encoding = self.inner.encode(words, config.special);
+        let encoding = guarded(|| self.inner.encode(words, config.special));
         let encoding = encoding.map_err(|e| failed(bytes, e))?;
         cut(self.finished(encoding), config)
     }
@@ -163,7 +164,7 @@ impl Tokenizer {
     /// # Errors
     /// [`TextError::Decode`] if the tokenizer's decoder refuses the tokens.
     pub fn decode(&self, ids: &[u32], skip_special: bool) -> Result<String> {
-        let text = self.inner.decode(ids, skip_special);
+        let text = guarded(|| self.inner.decode(ids, skip_special));
         text.map_err(|source| TextError::Decode {
             ids: ids.len(),
             source,
@@ -339,8 +340,15 @@ impl Tokenizer {
 
     /// The text of tokens for a stream, which has no way to report an error.
     pub(crate) fn decode_or_nothing(&self, ids: &[u32], skip_special: bool) -> String {
-        self.inner.decode(ids, skip_special).unwrap_or_default()
+        self.decode(ids, skip_special).unwrap_or_default()
     }
+}
+
+/// What the library answers. A panic of it, which some parts of a tokenizer can cause that look sound, becomes an error.
+pub(crate) fn guarded<T>(work: impl FnOnce() -> tokenizers::Result<T>) -> tokenizers::Result<T> {
+    let unusable =
+        |_| Err("the tokenizer has a part that the tokenizers library cannot use".into());
+    std::panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(unusable)
 }
 
 /// What the library says of a text, with its length.

@@ -16,6 +16,17 @@ pub use validate::ConfigError;
 /// The largest file of a configuration that is read, in bytes: a thousand times what people write.
 pub const MAX_CONFIG_BYTES: u64 = 256 << 10;
 
+/// What a reader of such a file says, each line cut to 240 characters: it repeats the line of the file, which may be of any length.
+pub fn cut_lines(message: &str) -> String {
+    const LONGEST: usize = 240;
+    let cut = |line: &str| match line.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.to_owned(),
+    };
+    let lines: Vec<String> = message.trim_end().lines().map(cut).collect();
+    lines.join("\n")
+}
+
 /// A training run, complete: the file `config.toml` of a run directory repeats it.
 ///
 /// Defaults are the tutorial's job: its network on the embedded data set. [`KEYS`] documents each key.

@@ -80,44 +80,6 @@ unsafe fn pairs<T: Rounded>(low: *const T, high: Option<*const T>, count: usize)
     }
 }
 
-/// [`pairs`] of 32 lanes.
-///
-/// # Safety
-/// As for [`pairs`].
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
-pub(crate) unsafe fn wide_pairs<T: Rounded>(
-    low: *const T,
-    high: Option<*const T>,
-    count: usize,
-) -> [__m512i; 2] {
-    // SAFETY: as in `terms`; lanes past `count` are not read.
-    unsafe {
-        if T::DTYPE == DType::F32 {
-            let rest = count.saturating_sub(LANES);
-            let next = |ptr: *const T| ptr.wrapping_add(LANES);
-            return [
-                pairs(low, high, count),
-                pairs(next(low), high.map(next), rest),
-            ];
-        }
-        let low = terms(low, count);
-        let high = match high {
-            Some(high) => terms(high, count),
-            None => _mm512_setzero_si512(),
-        };
-        let first = _mm512_set_epi16(
-            47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40, 8, 39, 7, 38, 6, 37, 5, 36,
-            4, 35, 3, 34, 2, 33, 1, 32, 0,
-        );
-        let second = _mm512_add_epi16(first, _mm512_set1_epi16(16));
-        [
-            _mm512_permutex2var_epi16(low, first, high),
-            _mm512_permutex2var_epi16(low, second, high),
-        ]
-    }
-}
-
 /// Exchanges rows and columns of 16 × 16 words.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]

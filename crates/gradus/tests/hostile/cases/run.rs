@@ -46,6 +46,12 @@ fn configs() -> Vec<Case> {
             "epochs = \"three\"\n",
             "invalid type",
         ),
+        row(
+            "config a line of 200,000 letters",
+            c,
+            format!("{} = 1\n", "\u{feff}a".repeat(50_000)),
+            "…",
+        ),
         row("config -1 epochs", c, "epochs = -1\n", "epochs"),
         row(
             "config 2^64 epochs",

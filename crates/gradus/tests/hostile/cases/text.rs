@@ -97,6 +97,14 @@ fn tokenizers() -> Vec<Case> {
             "the sequence B",
         ),
         row(
+            "tokenizer strips more than a token has",
+            t,
+            tokenizer(
+                "\"decoder\": {\"type\": \"Strip\", \"content\": \"a\", \"start\": 0, \"stop\": 9},",
+            ),
+            "cannot make text",
+        ),
+        row(
             "tokenizer a million ^",
             t,
             regex(&"^".repeat(1_000_000)),

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use gradus::checkpoint::{CheckpointStore, Content, RealFileSystem, RunDir};
 use gradus::data::Image;
 use gradus::prelude::{RunRequest, Silent, Tensor, TrainConfig};
-use gradus::train::config::{KEYS, MAX_CONFIG_BYTES};
+use gradus::train::config::{KEYS, MAX_CONFIG_BYTES, cut_lines};
 use gradus::train::{events, jsonl, train};
 
 use super::said;
@@ -25,7 +25,7 @@ pub(crate) const CONFIG: Parser = Parser {
             return Err(format!("{len} bytes are more than {MAX_CONFIG_BYTES}"));
         }
         let text = std::fs::read_to_string(path).map_err(said)?;
-        let config: TrainConfig = toml::from_str(&text).map_err(said)?;
+        let config: TrainConfig = toml::from_str(&text).map_err(|e| cut_lines(&e.to_string()))?;
         config.validate().map_err(said)?;
         // A configuration that is taken can be written and read again, and is the same then.
         let written = toml::to_string(&config).map_err(said)?;
