@@ -323,11 +323,11 @@ mod tests {
 
     #[test]
     fn long_quotations_are_cut_in_their_middle() {
-        let said = serde_json::from_str::<u8>(&format!("{:?}", "\u{feff}".repeat(30_000)));
+        let said = serde_json::from_str::<u8>(&format!("\"{}\"", "\u{feff}".repeat(30_000)));
         let brief = Brief(&said.unwrap_err()).to_string();
         assert!(brief.len() < 1000, "{brief}");
         assert!(brief.starts_with("invalid type: string"), "{brief}");
-        assert!(brief.ends_with("at line 1 column 240002"), "{brief}");
+        assert!(brief.ends_with("at line 1 column 90002"), "{brief}");
         assert_eq!(Brief(&"short").to_string(), "short");
     }
 

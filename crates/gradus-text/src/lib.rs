@@ -11,6 +11,7 @@ mod chat;
 mod encoding;
 mod error;
 mod files;
+mod longest_text;
 mod open;
 mod role;
 mod stream;

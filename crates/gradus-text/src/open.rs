@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::error::{LineProblem, Result, TextError};
 use crate::files;
+use crate::longest_text::LongestText;
 use crate::role::{self, Role};
 use crate::tokenizer::{Tokenizer, guarded};
 
@@ -55,6 +56,8 @@ struct Outline {
     pre_tokenizer: Option<Value>,
     post_processor: Option<Value>,
     decoder: Option<Value>,
+    #[serde(default)]
+    model: LongestText,
 }
 
 /// The tokenizer that is written in `tokenizer.json`. A panic of the library, which some values of the right form can cause, becomes an error.
@@ -65,6 +68,13 @@ pub(crate) fn parse(json: &[u8], path: &Path) -> Result<tokenizers::Tokenizer> {
     };
     let outline =
         serde_json::from_slice::<Outline>(json).map_err(|source| malformed(source.into()))?;
+    if outline.model.0 > LONGEST_PIECE {
+        let problem = format!(
+            "its model has a text of {} bytes, and a piece of a vocabulary has at most {LONGEST_PIECE}",
+            outline.model.0
+        );
+        return Err(malformed(problem.into()));
+    }
     if let Some(processor) = &outline.post_processor {
         check_templates(processor).map_err(|problem| malformed(problem.into()))?;
     }
@@ -78,6 +88,10 @@ pub(crate) fn parse(json: &[u8], path: &Path) -> Result<tokenizers::Tokenizer> {
     }
     guarded(|| tokenizers::Tokenizer::from_bytes(json)).map_err(malformed)
 }
+
+/// The longest piece of a vocabulary, in bytes: those in use stay below 1,000. The library keeps the pieces of a unigram model in a tree with
+/// a level for each byte, and goes down all of them in one recursion when it frees it: 26,000 levels need more stack than a thread has.
+const LONGEST_PIECE: usize = 4 << 10;
 
 /// The longest pattern that is compiled, in bytes: those in use stay below 1,000, and compiling takes 500 times the length.
 const LONGEST_PATTERN: usize = 16 << 10;

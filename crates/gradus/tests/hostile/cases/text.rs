@@ -76,6 +76,15 @@ fn tokenizers() -> Vec<Case> {
             "not a usable tokenizer",
         ),
         row(
+            "tokenizer unigram of a million letters",
+            t,
+            format!(
+                "{{\"version\": \"1.0\", \"added_tokens\": [], \"model\": {{\"type\": \"Unigram\", \"unk_id\": 0, \"vocab\": [[\"{}\", 0.0]]}}}}",
+                "a".repeat(1_000_000)
+            ),
+            "1000000 bytes",
+        ),
+        row(
             "tokenizer merges of what is not there",
             t,
             format!(
