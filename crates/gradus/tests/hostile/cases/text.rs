@@ -6,6 +6,7 @@ use crate::parsers::{ADAPTER, CHAT, MERGES, MODEL_CONFIG, TOKENIZER, VOCAB_JSON,
 pub(super) fn cases() -> Vec<Case> {
     [
         tokenizers(),
+        patterns(),
         vocabularies(),
         templates(),
         models(),
@@ -31,11 +32,6 @@ fn tokenizers() -> Vec<Case> {
         ))
     };
     let merges = "[\"a\", \"b\"],".repeat(100_000);
-    let regex = |pattern: &str| {
-        tokenizer(&format!(
-            "\"pre_tokenizer\": {{\"type\": \"Split\", \"pattern\": {{\"Regex\": \"{pattern}\"}}, \"behavior\": \"Isolated\", \"invert\": false}},"
-        ))
-    };
     vec![
         row("tokenizer empty", t, [], "not a usable tokenizer"),
         row("tokenizer null", t, "null", "not a usable tokenizer"),
@@ -113,6 +109,17 @@ fn tokenizers() -> Vec<Case> {
             ),
             "cannot make text",
         ),
+    ]
+}
+
+fn patterns() -> Vec<Case> {
+    let t = &TOKENIZER;
+    let regex = |pattern: &str| {
+        tokenizer(&format!(
+            "\"pre_tokenizer\": {{\"type\": \"Split\", \"pattern\": {{\"Regex\": \"{pattern}\"}}, \"behavior\": \"Isolated\", \"invert\": false}},"
+        ))
+    };
+    vec![
         row(
             "tokenizer a million ^",
             t,
