@@ -16,6 +16,9 @@ use crate::open;
 use crate::role::{self, Role};
 use crate::stream::TokenStream;
 
+/// The largest id of a token: a model's embedding has a row for each id below, and new tokens count on from it.
+const LARGEST_ID: u32 = i32::MAX.cast_unsigned() - 1;
+
 /// Turns text into token ids and back, as the model's folder says. Cheap to clone.
 ///
 /// ```
@@ -77,6 +80,11 @@ impl Tokenizer {
         };
         inner.with_truncation(None).map_err(malformed)?;
         inner.with_padding(None);
+        let highest = inner.get_vocab(true).into_values().max();
+        if let Some(id) = highest.filter(|&id| id > LARGEST_ID) {
+            let problem = format!("it has a token with the id {id}; ids are at most {LARGEST_ID}");
+            return Err(malformed(problem.into()));
+        }
         for role in Role::ALL {
             if !settings.contains_key(role.key())
                 && let Some(token) = usual_token(&inner, role)
@@ -90,14 +98,16 @@ impl Tokenizer {
             .into_iter()
             .filter(|token| !known.contains(token.content.as_str()))
             .collect();
+        let added: Vec<String> = fresh.iter().map(|token| token.content.clone()).collect();
         inner.add_special_tokens(fresh).map_err(malformed)?;
         let roles = Role::ALL.map(|role| {
             let token = role::content(settings.get(role.key())?)?;
             inner.token_to_id(token)
         });
-        let vocab_size = inner.get_vocab(true).into_values().max();
+        let added = added.iter().filter_map(|token| inner.token_to_id(token));
+        let vocab_size = added.chain(highest).max().map_or(0, |id| id as usize + 1);
         Ok(Self {
-            vocab_size: vocab_size.map_or(0, |id| id as usize + 1),
+            vocab_size,
             inner: Arc::new(inner),
             settings,
             roles,

@@ -72,6 +72,12 @@ fn tokenizers() -> Vec<Case> {
             "not a usable tokenizer",
         ),
         row(
+            "tokenizer an id of 2^32 - 1",
+            t,
+            "{\"version\": \"1.0\", \"model\": {\"type\": \"WordLevel\", \"vocab\": {\"a\": 4294967295}, \"unk_token\": \"a\"}}",
+            "the id 4294967295",
+        ),
+        row(
             "tokenizer unigram of a million letters",
             t,
             format!(
