@@ -124,10 +124,19 @@ pub(crate) fn snapshot(
 
 /// The position that a checkpoint holds.
 pub(crate) fn position(checkpoint: &Checkpoint) -> Result<Position> {
-    serde_json::from_value(checkpoint.state()?).map_err(|error| TrainError::Incomplete {
+    let incomplete = |error: String| TrainError::Incomplete {
         path: checkpoint.path().to_owned(),
         what: format!("its state.json is not that of a training run: {error}"),
-    })
+    };
+    let position: Position = serde_json::from_value(checkpoint.state()?)
+        .map_err(|error| incomplete(error.to_string()))?;
+    if position.optimizer_step > position.step {
+        return Err(incomplete(format!(
+            "{} steps of the optimizer in {} steps",
+            position.optimizer_step, position.step
+        )));
+    }
+    Ok(position)
 }
 
 /// The weights with the lowest evaluation loss, if the checkpoint holds them.

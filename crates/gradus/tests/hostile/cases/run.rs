@@ -388,6 +388,15 @@ fn states() -> Vec<Case> {
             "state.json is not that of a training run",
         ),
         row(
+            "state 2^64 - 1 steps of the optimizer",
+            s,
+            state(
+                "\"optimizer_step\":1",
+                "\"optimizer_step\":18446744073709551615",
+            ),
+            "steps of the optimizer",
+        ),
+        row(
             "state a key more",
             s,
             state("{", "{\"more\":1,"),
