@@ -109,7 +109,7 @@ fn check<A: Rounded, B: Rounded>(
     }
 }
 
-const SIZES: [[usize; 3]; 18] = [
+const SIZES: [[usize; 3]; 19] = [
     [1, 1, 1],
     [1, 70, 33],
     [70, 1, 5],
@@ -128,6 +128,7 @@ const SIZES: [[usize; 3]; 18] = [
     [96, 80, 64],
     [1, 100, 1700],
     [2, 37, 800],
+    [2, 4100, 150],
 ];
 
 #[test]
@@ -223,6 +224,7 @@ fn bits_do_not_depend_on_threads_nor_on_neighbours() {
     let mut rng = Rng::new(10, 0, 0);
     for [m, n, k] in [
         [3, 3000, 1500],
+        [2, 9000, 300],
         [300, 500, 700],
         [64, 2100, 129],
         [1200, 70, 1100],
