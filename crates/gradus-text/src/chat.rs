@@ -33,7 +33,14 @@ impl Message {
 }
 
 /// Steps that a template may take: thousands of messages take fewer, a template that never ends is stopped.
-const MOST_STEPS: u64 = 10_000_000;
+const MOST_STEPS: u64 = 1_000_000;
+
+/// Bytes of a template at most: the longest known ones have some 30,000.
+const LONGEST: usize = 100_000;
+
+/// Bytes of the stack that a template is read and rendered on. minijinja 3.1 recurses into chains of operators, of which [`LONGEST`] allows
+/// 50,000 links, and into the lists of lists that [`MOST_STEPS`] allow a loop to build, some 100,000 deep. Only what is used takes memory.
+const STACK: usize = 256 << 20;
 
 /// Characters of a line of a template at most: minijinja 3.1 counts columns in 16 bits, and a syntax error in column 65,535 overflows them.
 const LONGEST_LINE: usize = 60_000;
@@ -48,8 +55,23 @@ pub(crate) fn render(
     add_generation_prompt: bool,
     settings: &Map<String, serde_json::Value>,
 ) -> Result<String> {
-    render_with(template, messages, add_generation_prompt, settings)
+    on_deep_stack(|| render_with(template, messages, add_generation_prompt, settings))
         .map_err(|source| TextError::ChatTemplate { source })
+}
+
+/// Does the work on a thread of its own with a stack of [`STACK`] bytes.
+fn on_deep_stack<T: Send>(work: impl FnOnce() -> Result<T, Error> + Send) -> Result<T, Error> {
+    let refuse = |what: String| Error::new(ErrorKind::InvalidOperation, what);
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new()
+            .name("chat template".into())
+            .stack_size(STACK)
+            .spawn_scoped(scope, work)
+            .map_err(|error| refuse(format!("no thread to render the template on: {error}")))?;
+        thread
+            .join()
+            .unwrap_or_else(|_| Err(refuse("the template engine panicked".into())))
+    })
 }
 
 fn render_with(
@@ -58,6 +80,10 @@ fn render_with(
     add_generation_prompt: bool,
     settings: &Map<String, serde_json::Value>,
 ) -> Result<String, Error> {
+    if template.len() > LONGEST {
+        let what = format!("the template has more than {LONGEST} bytes");
+        return Err(Error::new(ErrorKind::SyntaxError, what));
+    }
     if template
         .split('\n')
         .any(|line| line.chars().count() > LONGEST_LINE)
@@ -263,6 +289,17 @@ mod tests {
         };
         assert!(render(1 << 16).to_string().contains("more than 60000"));
         assert!(!render(50_000).to_string().contains("more than 60000"));
+    }
+
+    #[test]
+    fn deep_lists_and_long_chains_fit_the_stack() {
+        let render = |template: &str| render(template, &[], true, &Map::new());
+        let deep = "{% set n = namespace(x=1) %}{% for i in range(99999) %}{% set n.x = [n.x] %}{% endfor %}";
+        assert_eq!(render(deep).unwrap(), "");
+        let printed = render(&format!("{deep}{{{{ n.x }}}}")).unwrap();
+        assert_eq!(printed.len(), 2 * 99_999 + 1);
+        let sum = format!("{{{{ 1{} }}}}", "+1".repeat(29_000));
+        assert_eq!(render(&sum).unwrap(), "29001");
     }
 
     #[test]

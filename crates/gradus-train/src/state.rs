@@ -77,6 +77,9 @@ impl Position {
     }
 }
 
+/// The largest count that a checkpoint may hold: room enough to count on from there.
+const MOST: u64 = 1 << 53;
+
 /// The slots of the moving average stand beside the optimizer's, under this prefix.
 const EMA: &str = "ema.";
 
@@ -134,6 +137,23 @@ pub(crate) fn position(checkpoint: &Checkpoint) -> Result<Position> {
         return Err(incomplete(format!(
             "{} steps of the optimizer in {} steps",
             position.optimizer_step, position.step
+        )));
+    }
+    let counts = [
+        ("step", position.step),
+        ("epoch", position.epoch),
+        ("batch", position.batch as u64),
+        ("micro", position.micro),
+        ("stale", position.stale),
+        ("loss_examples", position.loss_examples),
+        ("best_step", position.best_step.unwrap_or(0)),
+        ("evaluated", position.evaluated.unwrap_or(0)),
+        ("log_bytes", position.log_bytes),
+        ("sample_log_bytes", position.sample_log_bytes),
+    ];
+    if let Some((name, count)) = counts.into_iter().find(|(_, count)| *count > MOST) {
+        return Err(incomplete(format!(
+            "{name} is {count}, more than any run counts"
         )));
     }
     Ok(position)

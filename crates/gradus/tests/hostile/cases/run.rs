@@ -397,6 +397,12 @@ fn states() -> Vec<Case> {
             "steps of the optimizer",
         ),
         row(
+            "state in epoch 2^64 - 1",
+            s,
+            state("\"epoch\":0", "\"epoch\":18446744073709551615"),
+            "more than any run counts",
+        ),
+        row(
             "state a key more",
             s,
             state("{", "{\"more\":1,"),

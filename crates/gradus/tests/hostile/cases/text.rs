@@ -200,7 +200,13 @@ fn vocabularies() -> Vec<Case> {
 fn templates() -> Vec<Case> {
     let t = &CHAT;
     let template = |text: &str| serde_json::json!({ "chat_template": text }).to_string();
-    let nested = "{% if true %}".repeat(100_000);
+    let nested = "{% if true %}".repeat(7_000);
+    let chain = format!(
+        "{{{{ a{} }}}}",
+        format!("{}\n", "%a".repeat(24_000)).repeat(2)
+    );
+    let lists = "{% set n = namespace(x=1) %}{% for i in range(99999) %}{% for j in range(99999) %}\
+                 {% set n.x = [n.x] %}{% endfor %}{% endfor %}";
     vec![
         row("chat settings a list", t, "[]", "tokenizer_config.json"),
         row(
@@ -230,16 +236,28 @@ fn templates() -> Vec<Case> {
             "chat template",
         ),
         row(
-            "chat template of 100,000 levels",
+            "chat template of 7,000 levels",
             t,
             template(&nested),
+            "chat template",
+        ),
+        row(
+            "chat template of 48,000 operators in a row",
+            t,
+            template(&chain),
+            "chat template",
+        ),
+        row(
+            "chat template that wraps a list in lists without an end",
+            t,
+            template(lists),
             "chat template",
         ),
         row(
             "chat template of a million brackets",
             t,
             template(&format!("{{{{ {}", "(".repeat(1_000_000))),
-            "chat template",
+            "more than 100000 bytes",
         ),
         row(
             "chat template that reads a file",
