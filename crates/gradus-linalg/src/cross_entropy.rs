@@ -13,7 +13,7 @@ use gradus_tensor::View;
 use crate::float::Float;
 use crate::reader::{BLOCK, Dims, Reader, step};
 use crate::simd::dispatch;
-use crate::softmax::{map_row, row_logsumexp, rows_per_task, shift, sum_by};
+use crate::softmax::{map_row, row_logsumexp, rows_per_task, shift, sum_of_powers};
 use crate::threads::{Rows, for_each_split};
 
 /// Parameters of the loss, as PyTorch's.
@@ -146,13 +146,7 @@ fn logsumexp_of<T: Float>(data: &[T], row: Dims, origin: isize) -> f64 {
     for_each_part(data, row, origin, |_, part| {
         sum += dispatch(
             #[inline(always)]
-            || {
-                sum_by(
-                    part,
-                    #[inline(always)]
-                    |x| (x - max).exp(),
-                )
-            },
+            || sum_of_powers(part, max),
         );
     });
     max.to_f64() + libm::log(sum)
@@ -220,10 +214,11 @@ pub fn cross_entropy_backward<T: Float>(
                     dst.fill(T::ZERO);
                     continue;
                 };
-                // x - lse without losing the digits of a large lse
+                // e^(x - lse) without losing the digits of a large lse
                 let high = T::from_f64(lse[i]);
-                let low = T::from_f64(lse[i] - high.to_f64());
-                let scale = T::from_f64((1.0 - s) * weight + spread * total) * g;
+                let low = lse[i] - high.to_f64();
+                let scale = ((1.0 - s) * weight + spread * total) * libm::exp(-low);
+                let scale = T::from_f64(scale) * g;
                 let each = T::from_f64(spread) * g;
                 for_each_part(logits.data(), row, start(i), |at, part| {
                     let dst = &mut dst[at..at + part.len()];
@@ -234,7 +229,7 @@ pub fn cross_entropy_backward<T: Float>(
                                 dst,
                                 part,
                                 #[inline(always)]
-                                |x| ((x - high) - low).exp() * scale,
+                                |x| (x - high).exp_nonpositive() * scale,
                             );
                         },
                     );

@@ -8,7 +8,8 @@ use std::ops::Range;
 
 use crate::float::Float;
 use crate::scratch::{SharedMut, with_scratch};
-use crate::simd::{dispatch, prefetch};
+use crate::simd::{LANES, dispatch, prefetch};
+use crate::softmax::tree;
 use crate::threads::{for_each_block, for_each_chunk_mut};
 
 /// Elements of one parallel block at least (from the measured 13-20 GB/s: some 10 µs; the limit itself was not
@@ -16,58 +17,113 @@ use crate::threads::{for_each_block, for_each_chunk_mut};
 const MIN_BLOCK_ELEMENTS: usize = 1 << 15;
 /// Rows whose parameter gradients are summed together before blocks are added in order.
 const ROWS: usize = 64;
-/// Independent partial sums of a reduction.
-const LANES: usize = 8;
 /// Elements of the largest plane whose next one is asked for: in longer ones the processor's own foresight comes in time.
 const LARGEST_PLANE_ASKED: usize = 1 << 11;
 
-/// Sum of the lanes by a fixed tree.
+/// `(Σ (x - shift), Σ (x - shift)²)`; asks for as many values at each place of `next` meanwhile, which may be `x` itself.
 #[inline(always)]
-fn tree(v: [f64; LANES]) -> f64 {
-    ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1] + v[5]) + (v[3] + v[7]))
-}
-
-/// `(Σ (x - shift), Σ (x - shift)²)`; asks for as many values at `next` meanwhile, which may be `x` itself.
-#[inline(always)]
-fn moments<T: Float>(x: &[T], shift: f64, next: *const T) -> (f64, f64) {
+fn moments<T: Float, const N: usize>(x: &[T], shift: f64, next: [*const T; N]) -> (f64, f64) {
     let (mut first, mut second) = ([0.0; LANES], [0.0; LANES]);
     let (full, tail) = x.as_chunks::<LANES>();
     for (i, x) in full.iter().enumerate() {
-        prefetch(next.wrapping_add(i * LANES));
-        for l in 0..LANES {
-            let d = x[l].to_f64() - shift;
-            first[l] += d;
-            second[l] = d.mul_add(d, second[l]);
-        }
+        ask(next, i);
+        let difference = x.map(
+            #[inline(always)]
+            |x| x.to_f64() - shift,
+        );
+        add_powers(&mut first, &mut second, &difference);
     }
-    for (l, x) in tail.iter().enumerate() {
-        let d = x.to_f64() - shift;
-        first[l] += d;
-        second[l] = d.mul_add(d, second[l]);
+    let mut difference = [0.0; LANES];
+    for (difference, x) in difference.iter_mut().zip(tail) {
+        *difference = x.to_f64() - shift;
+    }
+    add_powers(&mut first, &mut second, &difference);
+    (tree(first), tree(second))
+}
+
+/// `first += d` and `second += d²`
+#[inline(always)]
+fn add_powers(first: &mut [f64; LANES], second: &mut [f64; LANES], d: &[f64; LANES]) {
+    for l in 0..LANES {
+        first[l] += d[l];
+        second[l] = d[l].mul_add(d[l], second[l]);
+    }
+}
+
+/// Asks for the cache line of the `i`-th [`LANES`] values of each place.
+#[inline(always)]
+fn ask<T, const N: usize>(next: [*const T; N], i: usize) {
+    for next in next {
+        prefetch(next.wrapping_add(i * LANES));
+    }
+}
+
+/// `(Σ g, Σ g · (x - mean))`, each `g` times its weight if there are weights; asks for as many values at each place of `next` meanwhile, which
+/// may be `g` and `x`.
+#[inline(always)]
+fn grad_sums<T: Float, const N: usize>(
+    g: &[T],
+    x: &[T],
+    weights: Option<&[T]>,
+    mean: f64,
+    next: [*const T; N],
+) -> (f64, f64) {
+    let (mut first, mut second) = ([0.0; LANES], [0.0; LANES]);
+    let ((g_full, g_tail), (x_full, x_tail)) = (g.as_chunks::<LANES>(), x.as_chunks::<LANES>());
+    let tail = (padded(g_tail), padded(x_tail));
+    match weights {
+        Some(weights) => {
+            let (full, last) = weights.as_chunks::<LANES>();
+            for (i, ((g, x), w)) in g_full.iter().zip(x_full).zip(full).enumerate() {
+                ask(next, i);
+                add_products(&mut first, &mut second, &times(g, w), x, mean);
+            }
+            let g = times(&tail.0, &padded(last));
+            add_products(&mut first, &mut second, &g, &tail.1, mean);
+        }
+        None => {
+            for (i, (g, x)) in g_full.iter().zip(x_full).enumerate() {
+                ask(next, i);
+                add_products(&mut first, &mut second, g, x, mean);
+            }
+            add_products(&mut first, &mut second, &tail.0, &tail.1, mean);
+        }
     }
     (tree(first), tree(second))
 }
 
-/// `(Σ g, Σ g · (x - mean))`; asks for as many values at `next` meanwhile, which may be `g` and `x`.
+/// `first += g` and `second += g · (x - mean)`
 #[inline(always)]
-fn grad_sums<T: Float>(g: &[T], x: &[T], mean: f64, next: [*const T; 2]) -> (f64, f64) {
-    let (mut first, mut second) = ([0.0; LANES], [0.0; LANES]);
-    let ((g_full, g_tail), (x_full, x_tail)) = (g.as_chunks::<LANES>(), x.as_chunks::<LANES>());
-    for (i, (g, x)) in g_full.iter().zip(x_full).enumerate() {
-        prefetch(next[0].wrapping_add(i * LANES));
-        prefetch(next[1].wrapping_add(i * LANES));
-        for l in 0..LANES {
-            let grad = g[l].to_f64();
-            first[l] += grad;
-            second[l] = grad.mul_add(x[l].to_f64() - mean, second[l]);
-        }
-    }
-    for (l, (g, x)) in g_tail.iter().zip(x_tail).enumerate() {
-        let grad = g.to_f64();
+fn add_products<T: Float>(
+    first: &mut [f64; LANES],
+    second: &mut [f64; LANES],
+    g: &[T; LANES],
+    x: &[T; LANES],
+    mean: f64,
+) {
+    for l in 0..LANES {
+        let grad = g[l].to_f64();
         first[l] += grad;
-        second[l] = grad.mul_add(x.to_f64() - mean, second[l]);
+        second[l] = grad.mul_add(x[l].to_f64() - mean, second[l]);
     }
-    (tree(first), tree(second))
+}
+
+/// `a · b`
+#[inline(always)]
+fn times<T: Float>(a: &[T; LANES], b: &[T; LANES]) -> [T; LANES] {
+    let mut product = *a;
+    for l in 0..LANES {
+        product[l] *= b[l];
+    }
+    product
+}
+
+/// The last values of a row and zeros.
+#[inline(always)]
+fn padded<T: Float>(tail: &[T]) -> [T; LANES] {
+    let mut values = [T::ZERO; LANES];
+    values[..tail.len()].copy_from_slice(tail);
+    values
 }
 
 /// Mean and biased variance from the sums of differences.
@@ -160,7 +216,7 @@ pub fn batch_norm<T: Float>(
                 moments(
                     &x[plane],
                     first_value(planes.channels.start + i),
-                    x.as_ptr().wrapping_add(next),
+                    [x.as_ptr().wrapping_add(next)],
                 )
             },
             |sums| {
@@ -330,7 +386,8 @@ pub fn batch_norm_backward<T: Float>(
                     grad_out.as_ptr().wrapping_add(next),
                     x.as_ptr().wrapping_add(next),
                 ];
-                grad_sums(&grad_out[plane.clone()], &x[plane], mean[i].to_f64(), next)
+                let grad = &grad_out[plane.clone()];
+                grad_sums(grad, &x[plane], None, mean[i].to_f64(), next)
             },
             |sums| {
                 for (i, sums) in sums.iter_mut().enumerate() {
@@ -459,11 +516,13 @@ fn row_norm<T: Float>(
                 #[inline(always)]
                 || {
                     let count = row_len as f64;
+                    // The next row is read then, and this one is written.
+                    let next = [x.as_ptr().wrapping_add(row_len), dst.as_ptr()];
                     let (m, v) = if mean.is_some() {
                         let shift = x.first().map_or(0.0, |v| v.to_f64());
-                        finish(moments(x, shift, x.as_ptr()), shift, count)
+                        finish(moments(x, shift, next), shift, count)
                     } else {
-                        (0.0, moments(x, 0.0, x.as_ptr()).1 / count)
+                        (0.0, moments(x, 0.0, next).1 / count)
                     };
                     rstd[0] = T::from_f64(inverse_std(v, eps));
                     apply(dst, x, T::from_f64(m), rstd[0], affine);
@@ -585,8 +644,15 @@ impl<T: Float> RowGrad<'_, T> {
                     )
                 };
                 let (weights, biases) = parts.split_at_mut(len);
-                for (i, row) in range.enumerate() {
-                    self.row(&mut dst[i * len..][..len], weights, biases, row);
+                let (pairs, last) = dst.split_at_mut(range.len() / 2 * 2 * len);
+                let mut row = range.start;
+                for pair in pairs.chunks_exact_mut(2 * len) {
+                    let (first, second) = pair.split_at_mut(len);
+                    self.some_rows([first, second], weights, biases, row);
+                    row += 2;
+                }
+                if !last.is_empty() {
+                    self.some_rows([last], weights, biases, row);
                 }
             });
             let total = |dst: &mut [T], skip: usize| {
@@ -604,44 +670,111 @@ impl<T: Float> RowGrad<'_, T> {
         });
     }
 
-    /// One row: writes its `grad_x` and adds its part of the parameter gradients.
-    fn row(&self, dst: &mut [T], weights: &mut [T], biases: &mut [T], row: usize) {
-        let len = dst.len();
-        let (g, x) = (
-            &self.grad_out[row * len..][..len],
-            &self.x[row * len..][..len],
-        );
-        let (mean, rstd) = (self.mean.map_or(T::ZERO, |m| m[row]), self.rstd[row]);
+    /// Some rows from `first` on: writes their `grad_x` and adds their part of the parameter gradients.
+    fn some_rows<const N: usize>(
+        &self,
+        dst: [&mut [T]; N],
+        weights: &mut [T],
+        biases: &mut [T],
+        first: usize,
+    ) {
+        let len = weights.len();
+        let rows = std::array::from_fn::<_, N, _>(|r| {
+            let row = first + r;
+            let (g, x) = (
+                &self.grad_out[row * len..][..len],
+                &self.x[row * len..][..len],
+            );
+            let (mean, rstd) = (self.mean.map_or(T::ZERO, |m| m[row]), self.rstd[row]);
+            // The rows of the next turn.
+            let next = [dst[r].as_ptr(), g.as_ptr(), x.as_ptr()];
+            let next = next.map(|row| row.wrapping_add(N * len));
+            let (sum, products) = dispatch(
+                #[inline(always)]
+                || grad_sums(g, x, self.weight, mean.to_f64(), next),
+            );
+            let offset = self.mean.map_or(0.0, |_| sum / len as f64);
+            let slope = products / len as f64 * rstd.to_f64();
+            let (offset, slope) = (T::from_f64(offset), T::from_f64(slope));
+            Normed {
+                g,
+                x,
+                mean,
+                rstd,
+                offset,
+                slope,
+            }
+        });
         dispatch(
             #[inline(always)]
-            || {
-                let (weights, biases) = (&mut weights[..len], &mut biases[..len]);
-                match self.weight {
-                    Some(w) => {
-                        let w = &w[..len];
-                        for i in 0..len {
-                            dst[i] = g[i] * w[i];
-                        }
-                    }
-                    None => dst.copy_from_slice(g),
-                }
-                let (first, second) = grad_sums(dst, x, mean.to_f64(), [dst.as_ptr(), x.as_ptr()]);
-                let inverse = rstd.to_f64();
-                let offset = if self.mean.is_some() {
-                    T::from_f64(first / len as f64)
-                } else {
-                    T::ZERO
-                };
-                let slope = T::from_f64(second / len as f64 * inverse);
-                for i in 0..len {
-                    let normal = (x[i] - mean) * rstd;
-                    weights[i] = g[i].mul_add(normal, weights[i]);
-                    biases[i] += g[i];
-                    dst[i] = (dst[i] - offset - normal * slope) * rstd;
-                }
-            },
+            || pull_rows_back(dst, weights, biases, &rows, self.weight),
         );
     }
+}
+
+/// A row and what the gradient of its elements has in common.
+struct Normed<'a, T> {
+    g: &'a [T],
+    x: &'a [T],
+    mean: T,
+    rstd: T,
+    /// `mean(g · γ)`, 0 where no mean was taken off.
+    offset: T,
+    /// `mean(g · γ · x̂)`
+    slope: T,
+}
+
+impl<T: Float> Normed<'_, T> {
+    /// The gradient of elements `g` at `x`, with γ `scale`; adds to the gradients of γ and β.
+    #[inline(always)]
+    fn pull_back(&self, g: T, x: T, scale: T, weight: &mut T, bias: &mut T) -> T {
+        let normal = (x - self.mean) * self.rstd;
+        *weight = g.mul_add(normal, *weight);
+        *bias += g;
+        (g * scale - self.offset - normal * self.slope) * self.rstd
+    }
+}
+
+/// `dst = rstd · (g · γ - offset - x̂ · slope)` of each row, `weights += g · x̂` and `biases += g`: of several rows at once, so that the sums are
+/// read and written once. Call inside `dispatch`.
+#[inline(always)]
+fn pull_rows_back<T: Float, const N: usize>(
+    mut dst: [&mut [T]; N],
+    weights: &mut [T],
+    biases: &mut [T],
+    rows: &[Normed<'_, T>; N],
+    scales: Option<&[T]>,
+) {
+    let whole = weights.len() / LANES * LANES;
+    for at in (0..whole).step_by(LANES) {
+        // Lanes that are read before any is written: that they lie apart need not be known.
+        let mut sums = (lanes(weights, at), lanes(biases, at));
+        let scale = scales.map_or([T::ONE; LANES], |scales| lanes(scales, at));
+        for (dst, row) in dst.iter_mut().zip(rows) {
+            let (g, x) = (lanes(row.g, at), lanes(row.x, at));
+            let mut grads = [T::ZERO; LANES];
+            for l in 0..LANES {
+                grads[l] = row.pull_back(g[l], x[l], scale[l], &mut sums.0[l], &mut sums.1[l]);
+            }
+            dst[at..at + LANES].copy_from_slice(&grads);
+        }
+        weights[at..at + LANES].copy_from_slice(&sums.0);
+        biases[at..at + LANES].copy_from_slice(&sums.1);
+    }
+    for i in whole..weights.len() {
+        let scale = scales.map_or(T::ONE, |scales| scales[i]);
+        for (dst, row) in dst.iter_mut().zip(rows) {
+            dst[i] = row.pull_back(row.g[i], row.x[i], scale, &mut weights[i], &mut biases[i]);
+        }
+    }
+}
+
+/// The [`LANES`] values from `at` on.
+#[inline(always)]
+fn lanes<T: Float>(values: &[T], at: usize) -> [T; LANES] {
+    let mut lanes = [T::ZERO; LANES];
+    lanes.copy_from_slice(&values[at..at + LANES]);
+    lanes
 }
 
 #[cfg(test)]

@@ -5,9 +5,11 @@
 //! log-softmax -∞ everywhere, and gradient 0, never NaN (museum 23); a row with NaN or +∞ is NaN.
 //! Each row is computed alone, so the bits do not depend on threads.
 
+use std::hint::black_box;
+
 use crate::float::Float;
-use crate::reduce::{Maximum, MaximumOfNumbers, fold_slice};
-use crate::simd::{LANES, dispatch};
+use crate::reduce::{Fold, Maximum, MaximumOfNumbers, fold_slice};
+use crate::simd::{LANES, dispatch, prefetch};
 use crate::threads::{Rows, for_each_split};
 
 /// Elements of one parallel task.
@@ -28,12 +30,12 @@ pub(crate) fn sum_by<T: Float>(xs: &[T], f: impl Fn(T) -> T) -> f64 {
     let mut chunks = xs.chunks_exact(PART);
     for chunk in &mut chunks {
         // two loops, so that the first is vectorised whatever `f` is
-        let mut part = [T::ZERO; PART];
-        part.iter_mut().zip(chunk).for_each(
+        let mut part = Part([T::ZERO; PART]);
+        part.0.iter_mut().zip(chunk).for_each(
             #[inline(always)]
             |(p, &x)| *p = f(x),
         );
-        add_lanes(&mut lanes, &part);
+        add_lanes(&mut lanes, &part.0);
     }
     for chunk in chunks.remainder().chunks(LANES) {
         let mut part = [T::ZERO; LANES];
@@ -45,7 +47,7 @@ pub(crate) fn sum_by<T: Float>(xs: &[T], f: impl Fn(T) -> T) -> f64 {
         part[chunk.len()..].fill(T::ZERO);
         add_lanes(&mut lanes, &part);
     }
-    tree(&mut lanes)
+    tree(lanes)
 }
 
 /// Elements that `sum_by` maps before it adds them: they stay in registers or the nearest cache.
@@ -101,7 +103,7 @@ pub(crate) fn map_row_mut<T: Float>(row: &mut [T], f: impl Fn(T) -> T) {
     }
 }
 
-/// `row = f(row)` and `Σ f(row)`: four neighbouring registers are added as they are, their sum in f64; call inside `dispatch`.
+/// `row = f(row)` and `Σ f(row)`, as [`map_sum_into`]; call inside `dispatch`.
 #[inline(always)]
 pub(crate) fn map_sum<T: Float>(row: &mut [T], f: impl Fn(T) -> T) -> f64 {
     let mut lanes = [0.0_f64; LANES];
@@ -111,22 +113,72 @@ pub(crate) fn map_sum<T: Float>(row: &mut [T], f: impl Fn(T) -> T) -> f64 {
             #[inline(always)]
             |x| *x = f(*x),
         );
-        for j in 0..LANES {
-            let pairs = (
-                chunk[j] + chunk[j + LANES],
-                chunk[j + 2 * LANES] + chunk[j + 3 * LANES],
-            );
-            lanes[j] += (pairs.0 + pairs.1).to_f64();
-        }
+        add_quads(&mut lanes, chunk);
     }
     let rest = chunks.into_remainder();
     map_row_mut(rest, f);
+    add_rest(&mut lanes, rest);
+    tree(lanes)
+}
+
+/// `dst = f(x)` and `Σ f(x)` of terms of one sign: four neighbouring registers are added as they are, their sum in f64. Asks for as much of
+/// `next` meanwhile. Call inside `dispatch`.
+#[inline(always)]
+fn map_sum_into<T: Float>(dst: &mut [T], x: &[T], next: [*const T; 2], f: impl Fn(T) -> T) -> f64 {
+    let mut lanes = [0.0_f64; LANES];
+    let whole = x.len() / PART * PART;
+    let (x, x_rest) = x.split_at(whole);
+    let (dst, dst_rest) = dst.split_at_mut(whole);
+    for (i, (d, x)) in dst
+        .chunks_exact_mut(PART)
+        .zip(x.chunks_exact(PART))
+        .enumerate()
+    {
+        ask(next.map(|next| next.wrapping_add(i * PART)));
+        d.iter_mut().zip(x).for_each(
+            #[inline(always)]
+            |(d, &x)| *d = f(x),
+        );
+        add_quads(&mut lanes, d);
+    }
+    map_row(dst_rest, x_rest, f);
+    add_rest(&mut lanes, dst_rest);
+    tree(lanes)
+}
+
+/// Asks for the cache lines of [`PART`] elements at each place.
+#[inline(always)]
+fn ask<T, const N: usize>(places: [*const T; N]) {
+    for place in places {
+        for line in 0..(PART * size_of::<T>()).div_ceil(LINE) {
+            prefetch(place.cast::<u8>().wrapping_add(line * LINE));
+        }
+    }
+}
+
+/// Bytes of a cache line.
+const LINE: usize = 64;
+
+/// Adds [`PART`] elements to the lanes, four registers at a time.
+#[inline(always)]
+fn add_quads<T: Float>(lanes: &mut [f64; LANES], part: &[T]) {
+    for j in 0..LANES {
+        let pairs = (
+            part[j] + part[j + LANES],
+            part[j + 2 * LANES] + part[j + 3 * LANES],
+        );
+        lanes[j] += (pairs.0 + pairs.1).to_f64();
+    }
+}
+
+/// Adds less than [`PART`] elements to the lanes.
+#[inline(always)]
+fn add_rest<T: Float>(lanes: &mut [f64; LANES], rest: &[T]) {
     for part in rest.chunks(LANES) {
         for (lane, x) in lanes.iter_mut().zip(part) {
             *lane += x.to_f64();
         }
     }
-    tree(&mut lanes)
 }
 
 /// `Σ x·y`, products and sum in f64, 16 lanes and a tree; call inside `dispatch`.
@@ -142,11 +194,15 @@ pub(crate) fn dot<T: Float>(xs: &[T], ys: &[T]) -> f64 {
     for ((lane, &x), &y) in lanes.iter_mut().zip(x.remainder()).zip(y.remainder()) {
         *lane = x.to_f64().mul_add(y.to_f64(), *lane);
     }
-    tree(&mut lanes)
+    tree(lanes)
 }
 
+/// Sum of the lanes by halves.
+///
+/// The compiler must not see through to the loop that filled them: it would take two lanes at a time there, as the last step here does.
 #[inline(always)]
-fn tree(lanes: &mut [f64; LANES]) -> f64 {
+pub(crate) fn tree(lanes: [f64; LANES]) -> f64 {
+    let mut lanes = black_box(lanes);
     let mut width = LANES / 2;
     while width > 0 {
         for j in 0..width {
@@ -157,26 +213,83 @@ fn tree(lanes: &mut [f64; LANES]) -> f64 {
     lanes[0]
 }
 
-/// The largest number of a row, or 0 where that is -∞, so that `x - max` is -∞ and not NaN. A NaN is skipped here: it
-/// makes the row NaN through its exponential.
+/// What to take off a row with this largest number: 0 where that is -∞, so that `x - max` is -∞ and not NaN.
 #[inline(always)]
-pub(crate) fn shift<T: Float>(row: &[T]) -> T {
-    let max = fold_slice::<T, MaximumOfNumbers>(row);
+fn shift_of<T: Float>(max: T) -> T {
     if max == T::NEG_INFINITY { T::ZERO } else { max }
 }
+
+/// [`shift_of`] the largest number of a row. A NaN is skipped here: it makes the row NaN through its exponential. Call inside `dispatch`.
+#[inline(always)]
+pub(crate) fn shift<T: Float>(row: &[T]) -> T {
+    shift_of(largest(row))
+}
+
+/// The largest number of a row, -∞ if there is none; call inside `dispatch`.
+#[inline(always)]
+fn largest<T: Float>(row: &[T]) -> T {
+    // Four registers side by side, so that none waits for the one before.
+    let mut lanes = [[T::NEG_INFINITY; LANES]; 4];
+    let (parts, rest) = row.as_chunks::<PART>();
+    for part in parts {
+        for (lanes, part) in lanes.iter_mut().zip(part.as_chunks::<LANES>().0) {
+            for (lane, &x) in lanes.iter_mut().zip(part) {
+                *lane = <MaximumOfNumbers as Fold<T>>::push(*lane, x);
+            }
+        }
+    }
+    let max = fold_slice::<T, MaximumOfNumbers>(lanes.as_flattened());
+    <MaximumOfNumbers as Fold<T>>::push(max, fold_slice::<T, MaximumOfNumbers>(rest))
+}
+
+/// `Σ e^(x - max)` of numbers up to `max`: powers below the least normal number count as 0. Four neighbouring registers are added as they
+/// are, their sum in f64. Call inside `dispatch`.
+#[inline(always)]
+pub(crate) fn sum_of_powers<T: Float>(row: &[T], max: T) -> f64 {
+    let mut lanes = [0.0_f64; LANES];
+    let (parts, rest) = row.as_chunks::<PART>();
+    for x in parts {
+        add_quads(&mut lanes, &powers(x, max).0);
+    }
+    add_rest(&mut lanes, &powers(rest, max).0[..rest.len()]);
+    tree(lanes)
+}
+
+/// On its own cache lines: a register that crosses from one into the next costs two accesses.
+#[repr(align(64))]
+struct Part<T>([T; PART]);
+
+/// `e^(x - max)` of at most [`PART`] elements.
+#[inline(always)]
+fn powers<T: Float>(xs: &[T], max: T) -> Part<T> {
+    let mut powers = Part([T::ZERO; PART]);
+    map_row(
+        &mut powers.0[..xs.len()],
+        xs,
+        #[inline(always)]
+        |x| (x - max).exp_nonpositive(),
+    );
+    powers
+}
+
+/// Elements of a row that are read for their maximum and then, from the nearest cache, for their sum.
+const BLOCK: usize = 2048;
 
 /// `(max, Σ e^(x - max))`; call inside `dispatch`.
 #[inline(always)]
 fn max_and_sum<T: Float>(row: &[T]) -> (T, f64) {
-    let max = shift(row);
-    (
-        max,
-        sum_by(
-            row,
-            #[inline(always)]
-            |x| (x - max).exp(),
-        ),
-    )
+    let (mut max, mut sum) = (T::NEG_INFINITY, 0.0);
+    for block in row.chunks(BLOCK) {
+        let larger = largest(block);
+        if larger > max {
+            if max > T::NEG_INFINITY {
+                sum *= libm::exp((max - larger).to_f64());
+            }
+            max = larger;
+        }
+        sum += sum_of_powers(block, shift_of(max));
+    }
+    (shift_of(max), sum)
 }
 
 fn rows<T: Float>(dst: &mut [T], x: &[T], cols: usize, f: impl Fn(&mut [T], &[T]) + Sync) {
@@ -251,13 +364,14 @@ pub fn softmax<T: Float>(dst: &mut [T], x: &[T], cols: usize) {
 #[inline(always)]
 fn softmax_row<T: Float>(dst: &mut [T], x: &[T]) {
     let max = shift(x);
-    for (d, &x) in dst.iter_mut().zip(x) {
-        *d = (x - max).exp();
-    }
-    let sum = sum_by(
+    // The row behind this one, if there is one.
+    let next = [dst.as_ptr(), x.as_ptr()].map(|row| row.wrapping_add(x.len()));
+    let sum = map_sum_into(
         dst,
+        x,
+        next,
         #[inline(always)]
-        |e| e,
+        |x| (x - max).exp_nonpositive(),
     );
     let scale = if sum == 0.0 {
         T::ZERO

@@ -18,15 +18,22 @@ pub(super) fn power_of_two(n: i32) -> f32 {
 /// `(n, r, (e^r - 1 - r) / r²)` of the clamped `x`.
 #[inline(always)]
 fn reduce(x: f32) -> (i32, f32, f32) {
-    let shifted = x.mul_add(std::f32::consts::LOG2_E, ROUNDER);
+    let (shifted, r, q) = reduce_by(x, ROUNDER);
     let n = (shifted.to_bits() as i32).wrapping_sub(ROUNDER.to_bits() as i32);
-    let nf = shifted - ROUNDER;
+    (n, r, q)
+}
+
+/// `(rounder + n, r, (e^r - 1 - r) / r²)`
+#[inline(always)]
+fn reduce_by(x: f32, rounder: f32) -> (f32, f32, f32) {
+    let shifted = x.mul_add(std::f32::consts::LOG2_E, rounder);
+    let nf = shifted - rounder;
     let r = nf.mul_add(-LN_2_LOW, nf.mul_add(-LN_2_HIGH, x));
     let q = 0.000_198_527_62_f32.mul_add(r, 0.001_393_043_6);
     let q = q.mul_add(r, 0.008_333_361);
     let q = q.mul_add(r, 0.041_666_485);
     let q = q.mul_add(r, 0.166_666_67);
-    (n, r, q.mul_add(r, 0.5))
+    (shifted, r, q.mul_add(r, 0.5))
 }
 
 /// Bounds `x` so that `n` stays in reach of two powers of two; NaN passes.
@@ -45,14 +52,16 @@ pub fn exp(x: f32) -> f32 {
     p * power_of_two(half) * power_of_two(n - half)
 }
 
-/// e^x for `x <= 1`, which saves a third of the work; 0 below -87.3, where e^x would be subnormal; NaN for NaN. At most 1 ULP.
+/// e^x for `x <= 1`, which saves a third of the work; 0 below -87.7, where e^x would be subnormal; NaN for NaN. At most 1 ULP.
 #[inline(always)]
 pub fn exp_nonpositive(x: f32) -> f32 {
-    const LOWEST: f32 = -87.336_54;
-    let (n, r, q) = reduce(if x < LOWEST { LOWEST } else { x });
+    /// Here and below `n` is -127 and the power that [`BIASED`] makes of it 0.
+    const LOWEST: f32 = -88.0;
+    /// Leaves `n + 127` in the low bits of the sum: the exponent field of a power of two.
+    const BIASED: f32 = ROUNDER + 127.0;
+    let (shifted, r, q) = reduce_by(if x < LOWEST { LOWEST } else { x }, BIASED);
     let p = (r * r).mul_add(q, r) + 1.0;
-    let y = p * power_of_two(n);
-    if x < LOWEST { 0.0 } else { y }
+    p * f32::from_bits(shifted.to_bits() << 23)
 }
 
 /// e^x - 1, relative accuracy kept near 0 (museum 55); -1 at -∞. At most 1.5 ULP.
@@ -95,7 +104,7 @@ mod tests {
             "exp_nonpositive",
             exp_nonpositive,
             libm::exp,
-            -87.3,
+            -87.6,
             1.0,
             1.0,
         );
@@ -107,7 +116,7 @@ mod tests {
             0.0,
             1.0,
         );
-        let ends = [0.0, -0.0, -87.4, -1e30, f32::NEG_INFINITY].map(exp_nonpositive);
+        let ends = [0.0, -0.0, -87.7, -1e30, f32::NEG_INFINITY].map(exp_nonpositive);
         assert_eq!(ends, [1.0, 1.0, 0.0, 0.0, 0.0]);
         assert!(exp_nonpositive(f32::NAN).is_nan());
     }
