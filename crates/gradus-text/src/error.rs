@@ -70,7 +70,7 @@ pub enum TextError {
         problem: LineProblem,
     },
     /// A tokenizer's files name a token that its vocabulary lacks.
-    #[error("{}: the vocabulary has no token {token:?}, which {role} needs", path.display())]
+    #[error("{}: the vocabulary has no token {}, which {role} needs", path.display(), Brief(&format!("{token:?}")))]
     MissingToken {
         /// The file with the vocabulary.
         path: PathBuf,
@@ -193,7 +193,8 @@ impl fmt::Display for LineProblem {
             Self::NotAMerge => f.write_str("expected two tokens with a space between them"),
             Self::UnknownToken(token) => write!(
                 f,
-                "the vocabulary has no token {token:?}; vocab.json and merges.txt must belong together"
+                "the vocabulary has no token {}; vocab.json and merges.txt must belong together",
+                Brief(&format!("{token:?}"))
             ),
         }
     }
@@ -211,5 +212,8 @@ mod tests {
         let message = TextError::Json { path, source }.to_string();
         assert!(message.len() < 1000, "{message}");
         assert!(message.ends_with("at line 1 column 90002"), "{message}");
+        let problem = LineProblem::UnknownToken("`\u{3}".repeat(30_000)).to_string();
+        assert!(problem.len() < 1000, "{problem}");
+        assert!(problem.ends_with("must belong together"), "{problem}");
     }
 }
