@@ -30,7 +30,7 @@ pub(crate) fn sum_by<T: Float>(xs: &[T], f: impl Fn(T) -> T) -> f64 {
     let mut chunks = xs.chunks_exact(PART);
     for chunk in &mut chunks {
         // two loops, so that the first is vectorised whatever `f` is
-        let mut part = Part([T::ZERO; PART]);
+        let mut part = Aligned([T::ZERO; PART]);
         part.0.iter_mut().zip(chunk).for_each(
             #[inline(always)]
             |(p, &x)| *p = f(x),
@@ -202,7 +202,8 @@ pub(crate) fn dot<T: Float>(xs: &[T], ys: &[T]) -> f64 {
 /// The compiler must not see through to the loop that filled them: it would take two lanes at a time there, as the last step here does.
 #[inline(always)]
 pub(crate) fn tree(lanes: [f64; LANES]) -> f64 {
-    let mut lanes = black_box(lanes);
+    let mut aligned = Aligned(lanes);
+    let lanes = &mut black_box(&mut aligned).0;
     let mut width = LANES / 2;
     while width > 0 {
         for j in 0..width {
@@ -227,7 +228,7 @@ pub(crate) fn shift<T: Float>(row: &[T]) -> T {
 
 /// The largest number of a row, -∞ if there is none; call inside `dispatch`.
 #[inline(always)]
-fn largest<T: Float>(row: &[T]) -> T {
+pub(crate) fn largest<T: Float>(row: &[T]) -> T {
     // Four registers side by side, so that none waits for the one before.
     let mut lanes = [[T::NEG_INFINITY; LANES]; 4];
     let (parts, rest) = row.as_chunks::<PART>();
@@ -238,8 +239,22 @@ fn largest<T: Float>(row: &[T]) -> T {
             }
         }
     }
-    let max = fold_slice::<T, MaximumOfNumbers>(lanes.as_flattened());
-    <MaximumOfNumbers as Fold<T>>::push(max, fold_slice::<T, MaximumOfNumbers>(rest))
+    let [mut lanes, b, c, d] = lanes;
+    let larger = <MaximumOfNumbers as Fold<T>>::push;
+    for j in 0..LANES {
+        lanes[j] = larger(larger(lanes[j], b[j]), larger(c[j], d[j]));
+    }
+    let mut width = LANES / 2;
+    while width > 0 {
+        for j in 0..width {
+            lanes[j] = larger(lanes[j], lanes[j + width]);
+        }
+        width /= 2;
+    }
+    if rest.is_empty() {
+        return lanes[0];
+    }
+    larger(lanes[0], fold_slice::<T, MaximumOfNumbers>(rest))
 }
 
 /// `Σ e^(x - max)` of numbers up to `max`: powers below the least normal number count as 0. Four neighbouring registers are added as they
@@ -257,12 +272,12 @@ pub(crate) fn sum_of_powers<T: Float>(row: &[T], max: T) -> f64 {
 
 /// On its own cache lines: a register that crosses from one into the next costs two accesses.
 #[repr(align(64))]
-struct Part<T>([T; PART]);
+struct Aligned<A>(A);
 
 /// `e^(x - max)` of at most [`PART`] elements.
 #[inline(always)]
-fn powers<T: Float>(xs: &[T], max: T) -> Part<T> {
-    let mut powers = Part([T::ZERO; PART]);
+fn powers<T: Float>(xs: &[T], max: T) -> Aligned<[T; PART]> {
+    let mut powers = Aligned([T::ZERO; PART]);
     map_row(
         &mut powers.0[..xs.len()],
         xs,

@@ -17,7 +17,7 @@ mod wide;
 pub use erf::erf;
 pub use erfinv::erfinv;
 pub use exp::{exp, exp_m1, exp_nonpositive};
-pub use gates::{gelu, gelu_tanh, sigmoid, silu};
+pub use gates::{gelu, gelu_tanh, logistic, normal_distribution, sigmoid, silu};
 pub use log::{ln, ln_1p};
 pub use pow::powf;
 pub use tanh::tanh;
