@@ -18,7 +18,8 @@ pub fn precision() -> Precision {
 /// With [`Precision::Bf16`] these ops round their f32 operands to bf16 and sum in f32, and so do their gradients: `matmul` and all that is
 /// made of it (`bmm`, `addmm`, `einsum`, …), `linear`, convolutions and transposed convolutions of one and two sides, and
 /// `scaled_dot_product_attention`. Everything else stays in f32: softmax, norms, losses, reductions, optimizers, decompositions and their
-/// gradients; of them `gelu` and `gelu_tanh` drop the digits that bf16 has not. Values stay stored in f32, and so parameters are masters of themselves. Ops of f64 are not touched.
+/// gradients. There `gelu` and `gelu_tanh` may be off by some last places of f32, which is far below what bf16 keeps. Values stay stored in f32,
+/// and so parameters are masters of themselves. Ops of f64 are not touched.
 ///
 /// The gradient of an op runs in the precision in which the op was recorded, whatever holds around the backward. Holds for the calling thread
 /// and until `f` returns, also by a panic; [`Precision::Full`] within switches it off again.
