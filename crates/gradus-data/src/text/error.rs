@@ -66,10 +66,11 @@ impl fmt::Display for TextProblem {
                 "{got} columns, but the first line has {expected}; put texts with the separator into quotes"
             ),
             Self::NoColumn { name, found } => {
-                write!(f, "no column {name:?}; the columns are {}", list(found))
+                let name = shortened(name);
+                write!(f, "no column {name}; the columns are {}", list(found))
             }
             Self::Json(message) => write!(f, "not a JSON object: {message}"),
-            Self::Key { key, expected } => write!(f, "{key:?} must be {expected}"),
+            Self::Key { key, expected } => write!(f, "{} must be {expected}", shortened(key)),
             Self::LabelCount { tokens, labels } => {
                 write!(
                     f,
@@ -77,10 +78,12 @@ impl fmt::Display for TextProblem {
                 )
             }
             Self::UnknownLabel { label, known } => {
-                write!(f, "label {label:?} is none of {}", list(known))
+                let label = shortened(label);
+                write!(f, "label {label} is none of {}", list(known))
             }
             Self::MixedLabels { label } => {
-                write!(f, "label {label:?} is no number, but other labels are")
+                let label = shortened(label);
+                write!(f, "label {label} is no number, but other labels are")
             }
             Self::Format(message) => f.write_str(message),
         }
@@ -109,4 +112,33 @@ fn list(names: &[String]) -> String {
         more => format!(" and {more} more"),
     };
     shown.join(", ") + &more
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_names_are_cut() {
+        let (long, known) = ("\u{1c}u".repeat(10_000), vec!["B".to_owned()]);
+        let (name, found) = (long.clone(), known.clone());
+        let problems = [
+            TextProblem::MixedLabels {
+                label: long.clone(),
+            },
+            TextProblem::UnknownLabel {
+                label: long.clone(),
+                known,
+            },
+            TextProblem::NoColumn { name, found },
+            TextProblem::Key {
+                key: long,
+                expected: "a text",
+            },
+        ];
+        for problem in problems {
+            let message = problem.to_string();
+            assert!(message.len() < 500, "{message}");
+        }
+    }
 }
