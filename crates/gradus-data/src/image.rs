@@ -67,6 +67,12 @@ pub enum ImageError {
     /// The decoder refused the bytes: truncated or damaged.
     #[error("truncated or damaged image: {0}")]
     Damaged(#[source] ::image::ImageError),
+    /// A PNG's palette is not made of whole colors.
+    #[error("truncated or damaged image: a palette of {bytes} bytes, where a color has three")]
+    Palette {
+        /// The bytes of the palette.
+        bytes: u32,
+    },
     /// A JPEG file ends before its end marker.
     #[error("truncated or damaged image: the file ends before the image does")]
     Truncated,
@@ -342,6 +348,7 @@ fn open(bytes: &[u8]) -> Result<impl ImageDecoder + '_, ImageError> {
     if let Some((width, height, bytes_per_pixel)) = png_size(bytes) {
         check_size(width, height, bytes_per_pixel)?;
     }
+    check_palettes(bytes)?;
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     let mut limits = Limits::default();
     limits.max_alloc = Some(MAX_DECODED_BYTES);
@@ -354,6 +361,25 @@ fn open(bytes: &[u8]) -> Result<impl ImageDecoder + '_, ImageError> {
         u64::from(decoder.color_type().bytes_per_pixel()),
     )?;
     Ok(decoder)
+}
+
+/// Refuses a PNG whose palette ends within a color: png 0.18.1 panics where a pixel has that color.
+fn check_palettes(bytes: &[u8]) -> Result<(), ImageError> {
+    let mut rest = bytes
+        .strip_prefix(b"\x89PNG\x0d\x0a\x1a\x0a")
+        .unwrap_or_default();
+    while let Some((len, behind)) = rest.split_first_chunk::<4>()
+        && let Some((kind, data)) = behind.split_first_chunk::<4>()
+    {
+        let bytes = u32::from_be_bytes(*len);
+        if kind == b"PLTE" && !bytes.is_multiple_of(3) {
+            return Err(ImageError::Palette { bytes });
+        }
+        // The data and its checksum.
+        let end = usize::try_from(bytes).map_or(usize::MAX, |len| len.saturating_add(4));
+        rest = data.get(end..).unwrap_or_default();
+    }
+    Ok(())
 }
 
 /// Width, height and decoded bytes a pixel that a PNG's first chunk states: checked before the decoder may allocate anything by them.

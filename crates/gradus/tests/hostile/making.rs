@@ -86,6 +86,18 @@ pub(crate) fn png(width: u32, height: u32, packed: &[u8]) -> Vec<u8> {
     [PNG, &chunks.concat()].concat()
 }
 
+/// A PNG image of 9 by 7 pixels of 4 bits, all of color 8 of a palette of so many bytes.
+pub(crate) fn png_of_palette(bytes: usize) -> Vec<u8> {
+    let row = [0, 0x88, 0x88, 0x88, 0x88, 0x80];
+    let chunks = [
+        chunk(b"IHDR", &[0, 0, 0, 9, 0, 0, 0, 7, 4, 3, 0, 0, 0]),
+        chunk(b"PLTE", &vec![7; bytes]),
+        chunk(b"IDAT", &zlib(&row.repeat(7))),
+        chunk(b"IEND", &[]),
+    ];
+    [PNG, &chunks.concat()].concat()
+}
+
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
 
 /// The same with every chunk's checksum put right, as far as there are chunks.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{Case, laid, row};
-use crate::making::{gzip, idx, png, zlib};
+use crate::making::{gzip, idx, png, png_of_palette, zlib};
 use crate::parser::put;
 use crate::parsers::{CONLL, CSV, IDX, IMAGE, JSONL, TAGGED_JSONL, TOKENS, TSV};
 
@@ -55,6 +55,12 @@ fn images() -> Vec<Case> {
             "truncated or damaged",
         ),
         row("png flipped bit", im, flipped, "truncated or damaged"),
+        row(
+            "png half a color in its palette",
+            im,
+            png_of_palette(25),
+            "a palette of 25 bytes",
+        ),
         row(
             "png 0 wide",
             im,
