@@ -648,6 +648,37 @@ mod tests {
         assert!(y.iter().all(|&y| y == 1.0 / 512.0));
     }
 
+    /// Rows of several blocks, whose maximum rises from block to block, falls, or comes late.
+    #[test]
+    fn long_rows_are_summed_block_by_block() {
+        let cols = 2 * BLOCK + 77;
+        let of = |f: &dyn Fn(usize) -> f32| (0..cols).map(f).collect::<Vec<f32>>();
+        let rows = [
+            of(&|i| i as f32 * 0.01),
+            of(&|i| i as f32 * -0.01),
+            of(&|i| (i % 97) as f32 * 0.1),
+            of(&|i| if i < BLOCK { f32::NEG_INFINITY } else { 3.0 }),
+            of(&|i| if i == cols - 1 { 50.0 } else { -50.0 }),
+        ];
+        for row in rows {
+            let exact: Vec<f64> = row.iter().map(|&x| f64::from(x)).collect();
+            let mut l = [0.0];
+            logsumexp(&mut l, &row, cols);
+            let want = [reference::logsumexp(&exact)];
+            check_close("logsumexp of blocks", &l, &want, 1e-6, 1e-6);
+        }
+        let mut l = [0.0];
+        for (at, value) in [(3, f32::NAN), (cols - 1, f32::NAN), (3, f32::INFINITY)] {
+            let mut row = vec![f32::NEG_INFINITY; cols];
+            row[BLOCK] = 1.0;
+            row[at] = value;
+            logsumexp(&mut l, &row, cols);
+            assert!(l[0].is_nan(), "{value} at {at}: {}", l[0]);
+        }
+        logsumexp(&mut l, &vec![f32::NEG_INFINITY; cols], cols);
+        assert_eq!(l, [f32::NEG_INFINITY]);
+    }
+
     #[test]
     fn same_bits_for_any_number_of_threads() {
         let (x, _) = values::<f32>(100 * 700, 3);
