@@ -12,6 +12,7 @@ mod mat;
 mod matvec;
 mod pack;
 mod strip;
+mod tasks;
 
 pub use self::batched::{gemm_batched, gemm_batched_in};
 pub(crate) use self::bf16::product_in;

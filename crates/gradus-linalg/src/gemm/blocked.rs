@@ -10,12 +10,13 @@ use pulp::{Simd, WithSimd};
 
 use super::mat::Raw;
 use super::pack::interleave;
+use super::tasks::Tasks;
 use super::{Accum, Bias, Product};
 use crate::float::Float;
 use crate::lanes::{Lanes, lanes};
 use crate::scratch::with_scratch;
 use crate::simd::prefetch;
-use crate::threads::{current_threads, for_each_block, for_each_chunk_mut};
+use crate::threads::{for_each_block, for_each_chunk_mut};
 
 /// Terms of one chain at most. Longer ones load and store the destination less often, and a panel of this depth still stays in the second
 /// cache (measured on Zen 4, 1024³: 128 terms 88 GFLOP/s, 256 96, 384 102, 768 105 of 115).
@@ -24,8 +25,6 @@ const LONGEST: usize = 768;
 const PACKED: usize = 1 << 21;
 /// Elements of the left operand that a task copies at a time: 384 KiB of f32 stay in the second cache beside a panel.
 const COPIED: usize = 96 << 10;
-/// Tasks for each thread, so that none waits long for the last.
-const TASKS_PER_THREAD: usize = 4;
 /// A task has at least this many multiply-adds, if its columns are cut for threads (as `MIN_TILE_MACS`, for which 128³ was measured; not
 /// measured apart).
 const MIN_TASK_MACS: usize = 1 << 20;
@@ -143,40 +142,31 @@ impl<T: Lanes> Job<'_, T> {
         [p, depth]: [usize; 2],
         parallel: bool,
     ) {
-        let m = self.product.m;
-        // The cutting may depend on the threads: the bits do not depend on the cutting.
-        let tasks = match (parallel, current_threads()) {
-            (true, threads @ 2..) => TASKS_PER_THREAD * threads,
-            _ => 1,
-        };
+        let (m, panel) = (self.product.m, self.panel);
         let chain = self.chain.min(depth);
-        let down = m.div_ceil((COPIED / chain / TALLEST * TALLEST).max(TALLEST));
-        let height = m.div_ceil(down).next_multiple_of(TALLEST);
-        let down = m.div_ceil(height);
-        let most = (height * cols * depth / MIN_TASK_MACS).max(1);
-        let wide = cols
-            .div_ceil(tasks.div_ceil(down).min(most))
-            .next_multiple_of(self.panel);
-        let across = cols.div_ceil(wide);
+        let highest = (COPIED / chain / TALLEST).max(1);
+        let most = (highest * TALLEST).min(m) * cols * depth / MIN_TASK_MACS;
+        let units = [m.div_ceil(TALLEST), cols.div_ceil(panel)];
+        let tasks = Tasks::new(units, highest, most.max(1), parallel);
         let task = |index: usize| {
-            let (i, c) = (index / across * height, index % across * wide);
-            let rows = height.min(m - i);
-            let copied = rows.next_multiple_of(TALLEST) * chain;
-            with_scratch(copied, |copy: &mut [T]| {
+            let [tiles, panels] = tasks.get(index);
+            let (i, c) = (tiles.start * TALLEST, panels.start * panel);
+            let rows = (tiles.end * TALLEST).min(m) - i;
+            with_scratch(tiles.len() * TALLEST * chain, |copy: &mut [T]| {
                 pulp::Arch::new().dispatch(Task {
                     job: self,
                     packed: &packed[c * depth..],
                     copy: copy.as_mut_ptr(),
                     rows: [i, rows],
-                    cols: [j + c, wide.min(cols - c)],
+                    cols: [j + c, (panels.end * panel).min(cols) - c],
                     terms: [p, depth],
                 });
             });
         };
         if parallel {
-            for_each_block(down * across, 1, |index, _| task(index));
+            for_each_block(tasks.count(), 1, |index, _| task(index));
         } else {
-            (0..down * across).for_each(task);
+            (0..tasks.count()).for_each(task);
         }
     }
 }

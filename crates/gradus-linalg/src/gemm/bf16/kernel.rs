@@ -7,9 +7,10 @@ use std::sync::OnceLock;
 use super::pack::{self, LANES, mask16};
 use super::{DEPTH, Job, Rounded};
 use crate::gemm::mat::Raw;
+use crate::gemm::tasks::Tasks;
 use crate::gemm::{Accum, Bias};
 use crate::scratch::with_scratch;
-use crate::threads::{current_threads, for_each_block, for_each_chunk_mut};
+use crate::threads::{for_each_block, for_each_chunk_mut};
 
 /// Registers across a tile.
 const ACROSS: usize = 4;
@@ -26,8 +27,6 @@ const ROWS: usize = 192;
 const PITCH: usize = DEPTH / 2 + LANES;
 /// Elements of the right operand that are packed at a time, 8 MiB: the last cache holds them.
 const PACKED: usize = 1 << 22;
-/// Tasks for each thread, so that none waits long for the last.
-const TASKS_PER_THREAD: usize = 4;
 /// Multiply-adds of a task at least, if its columns are cut for threads (from the measured 200 GFLOP/s of a Zen 4 core: 20 µs; the limit
 /// itself was not varied).
 const MIN_TASK_MACS: usize = 1 << 21;
@@ -126,43 +125,34 @@ impl<A: Rounded, B: Rounded> Job<'_, A, B> {
         parallel: bool,
     ) {
         let m = self.dims[0];
-        // The cutting may depend on the threads: the bits do not depend on the cutting.
-        let tasks = match (parallel, current_threads()) {
-            (true, threads @ 2..) => TASKS_PER_THREAD * threads,
-            _ => 1,
-        };
-        let down = m.div_ceil(ROWS);
-        let height = m.div_ceil(down).next_multiple_of(PANEL);
-        let down = m.div_ceil(height);
-        let most = (height.min(m) * cols * depth / MIN_TASK_MACS).max(1);
-        let wide = cols
-            .div_ceil(tasks.div_ceil(down).min(most))
-            .next_multiple_of(WIDTH);
-        let across = cols.div_ceil(wide);
+        let most = ROWS.min(m) * cols * depth / MIN_TASK_MACS;
+        let units = [m.div_ceil(PANEL), cols.div_ceil(WIDTH)];
+        let tasks = Tasks::new(units, ROWS / PANEL, most.max(1), parallel);
         let task = |index: usize| {
-            let (i, c) = (index / across * height, index % across * wide);
-            let rows = height.min(m - i);
+            let [rows, columns] = tasks.get(index);
+            let (i, c) = (rows.start * PANEL, columns.start * WIDTH);
+            let height = (rows.end * PANEL).min(m) - i;
             let room = if self.a.rs == 1 {
-                rows.next_multiple_of(PANEL) * DEPTH.min(depth).div_ceil(2)
+                rows.len() * PANEL * DEPTH.min(depth).div_ceil(2)
             } else {
-                rows * PITCH
+                height * PITCH
             };
             with_words(room, |copy| {
                 let task = Task {
                     job: self,
                     right: packed[c * depth.div_ceil(2)..].as_ptr(),
-                    rows: [i, rows],
-                    cols: [j + c, wide.min(cols - c)],
+                    rows: [i, height],
+                    cols: [j + c, (columns.end * WIDTH).min(cols) - c],
                     terms: [p, depth],
                 };
                 // SAFETY: a part of the operands promised by the caller; tasks write different parts of dst.
                 unsafe { task.run(copy) }
             });
         };
-        if tasks == 1 {
-            (0..down * across).for_each(task);
+        if parallel {
+            for_each_block(tasks.count(), 1, |index, _| task(index));
         } else {
-            for_each_block(down * across, 1, |index, _| task(index));
+            (0..tasks.count()).for_each(task);
         }
     }
 }
