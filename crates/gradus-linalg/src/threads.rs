@@ -7,6 +7,8 @@
 //! A caller outside of the pool pays a wake-up of the pool for each parallel kernel (10-50 µs). Programs that run many
 //! kernels enter the pool once with [`install`].
 
+mod join;
+
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -191,7 +193,7 @@ fn split_parallel<S: Split>(start: usize, s: S, block: usize, f: &(dyn Fn(usize,
     }
     let mid = blocks / 2 * block;
     let (head, tail) = s.split(mid);
-    rayon::join(
+    join::join(
         || split_parallel(start, head, block, f),
         || split_parallel(start + mid, tail, block, f),
     );
