@@ -28,6 +28,8 @@ const COPIED: usize = 96 << 10;
 /// A task has at least this many multiply-adds, if its columns are cut for threads (as `MIN_TILE_MACS`, for which 128³ was measured; not
 /// measured apart).
 const MIN_TASK_MACS: usize = 1 << 20;
+/// Tiles of a task at least, if its rows are cut for threads.
+const LOWEST: usize = 4;
 /// The highest tile.
 const TALLEST: usize = 12;
 /// The widest panel: two registers of 16.
@@ -147,7 +149,7 @@ impl<T: Lanes> Job<'_, T> {
         let highest = (COPIED / chain / TALLEST).max(1);
         let most = (highest * TALLEST).min(m) * cols * depth / MIN_TASK_MACS;
         let units = [m.div_ceil(TALLEST), cols.div_ceil(panel)];
-        let tasks = Tasks::new(units, highest, most.max(1), parallel);
+        let tasks = Tasks::new(units, LOWEST.min(highest)..=highest, most.max(1), parallel);
         let task = |index: usize| {
             let [tiles, panels] = tasks.get(index);
             let (i, c) = (tiles.start * TALLEST, panels.start * panel);

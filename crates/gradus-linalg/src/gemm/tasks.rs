@@ -1,7 +1,7 @@
 //! How the destination of a blocked product is cut into tasks for threads. The cutting may depend on their number, because the bits of such a
 //! product do not depend on the cutting.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use crate::threads::current_threads;
 
@@ -18,32 +18,33 @@ pub(super) struct Tasks {
 }
 
 impl Tasks {
-    /// `units` of rows and columns in tasks of at most `highest` units of rows. For more than one thread there are some tasks for each of them,
-    /// the same number for all where there are rows enough, by cutting columns into `most` parts at most.
+    /// `units` of rows and columns in tasks of at most `heights.end()` units of rows. For more than one thread there are some tasks for each of
+    /// them, by cutting rows down to `heights.start()` and then columns into `most` parts at most: a task copies its rows of the left operand, and
+    /// those of tasks side by side are the same.
     ///
-    /// With 9 equal tasks one of two threads would wait for a tenth of the time.
-    pub(super) fn new(units: [usize; 2], highest: usize, most: usize, parallel: bool) -> Self {
+    /// All threads get the same number of tasks where there are rows enough: with 9 equal ones, one of two threads waits for a tenth of the time.
+    pub(super) fn new(
+        units: [usize; 2],
+        heights: RangeInclusive<usize>,
+        most: usize,
+        parallel: bool,
+    ) -> Self {
         let threads = if parallel { current_threads() } else { 1 };
-        Self::for_threads(units, highest, most, threads)
+        Self::for_threads(units, heights, most, threads)
     }
 
     fn for_threads(
         [rows, columns]: [usize; 2],
-        highest: usize,
+        heights: RangeInclusive<usize>,
         most: usize,
         threads: usize,
     ) -> Self {
-        let least = rows.div_ceil(highest.max(1));
-        let (mut down, mut across) = (least, 1);
-        if threads > 1 {
-            across = (PER_THREAD * threads)
-                .div_ceil(least)
-                .min(most)
-                .min(columns)
-                .max(1);
-            let even = (least..=rows).find(|down| (down * across).is_multiple_of(threads));
-            down = even.filter(|&down| down - least < threads).unwrap_or(least);
-        }
+        let wanted = if threads > 1 { PER_THREAD * threads } else { 1 };
+        let least = rows.div_ceil(*heights.end());
+        let down = wanted.min(rows / heights.start()).max(least);
+        let across = wanted.div_ceil(down).min(most).min(columns).max(1);
+        let even = (down..=rows).find(|down| (down * across).is_multiple_of(threads));
+        let down = even.filter(|&even| even - down < threads).unwrap_or(down);
         Self {
             units: [rows, columns],
             parts: [down, across],
@@ -72,12 +73,12 @@ mod tests {
     #[test]
     fn every_unit_belongs_to_one_task_of_the_allowed_height() {
         for (rows, columns) in [(1, 1), (1, 7), (3, 4), (43, 12), (171, 1), (64, 96)] {
-            for (highest, most) in [(1, 1), (4, 3), (17, 100)] {
+            for (heights, most) in [(1..=1, 1), (2..=4, 3), (3..=17, 100)] {
                 for threads in [1, 2, 3, 7, 16] {
-                    let tasks = Tasks::for_threads([rows, columns], highest, most, threads);
+                    let tasks = Tasks::for_threads([rows, columns], heights.clone(), most, threads);
                     let mut seen = vec![0; rows * columns];
                     for [down, across] in (0..tasks.count()).map(|index| tasks.get(index)) {
-                        assert!((1..=highest).contains(&down.len()), "{tasks:?}");
+                        assert!((1..=*heights.end()).contains(&down.len()), "{tasks:?}");
                         assert!(!across.is_empty(), "{tasks:?}");
                         for row in down {
                             for column in across.clone() {
@@ -95,13 +96,16 @@ mod tests {
     #[test]
     fn threads_get_equal_shares_where_rows_allow_it() {
         let shares =
-            |units, highest, threads| Tasks::for_threads(units, highest, 100, threads).parts;
+            |units, heights, threads| Tasks::for_threads(units, heights, 100, threads).parts;
         // 2048 rows in tiles of 12, of which 21 fit a task.
-        assert_eq!(shares([171, 12], 21, 1), [9, 1]);
-        assert_eq!(shares([171, 12], 21, 2), [10, 1]);
-        assert_eq!(shares([171, 12], 21, 3), [9, 2]);
-        // Three panels of columns for two threads.
-        assert_eq!(shares([64, 3], 64, 2), [2, 3]);
-        assert_eq!(shares([1, 3], 64, 2), [1, 3]);
+        assert_eq!(shares([171, 12], 4..=21, 1), [9, 1]);
+        assert_eq!(shares([171, 12], 4..=21, 2), [10, 1]);
+        assert_eq!(shares([171, 12], 4..=21, 3), [12, 1]);
+        // 768 rows, all of which would fit one.
+        assert_eq!(shares([64, 12], 4..=64, 1), [1, 1]);
+        assert_eq!(shares([64, 12], 4..=64, 2), [8, 1]);
+        // Few rows, and three panels of columns for two threads.
+        assert_eq!(shares([11, 3], 4..=10, 2), [2, 3]);
+        assert_eq!(shares([1, 3], 1..=10, 2), [1, 3]);
     }
 }

@@ -127,7 +127,7 @@ impl<A: Rounded, B: Rounded> Job<'_, A, B> {
         let m = self.dims[0];
         let most = ROWS.min(m) * cols * depth / MIN_TASK_MACS;
         let units = [m.div_ceil(PANEL), cols.div_ceil(WIDTH)];
-        let tasks = Tasks::new(units, ROWS / PANEL, most.max(1), parallel);
+        let tasks = Tasks::new(units, 1..=ROWS / PANEL, most.max(1), parallel);
         let task = |index: usize| {
             let [rows, columns] = tasks.get(index);
             let (i, c) = (rows.start * PANEL, columns.start * WIDTH);
