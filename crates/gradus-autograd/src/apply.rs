@@ -2,6 +2,7 @@
 
 use gradus_tensor::{Error, Result, Tensor};
 
+use crate::again::Kept;
 use crate::no_grad::is_recording;
 use crate::node::{Edge, Meta, Node, Saved};
 use crate::nonfinite::Watch;
@@ -53,8 +54,8 @@ pub fn apply_multi(op: impl Op, inputs: &[&Var]) -> Result<Vec<Var>> {
     }
     let (saves, precision) = (op.saves(), stats.precision);
     let saved = Saved {
-        inputs: kept(tensors.iter().copied(), |i| saves.input(i), saves),
-        outputs: kept(outputs.iter(), |i| saves.output(i), saves),
+        inputs: kept(inputs, |i| saves.input(i), |x| Kept::of(x), saves),
+        outputs: kept(&outputs, |i| saves.output(i), Tensor::clone, saves),
         stats: stats.values,
     };
     let edges = inputs.iter().map(|x| x.edge().cloned()).collect();
@@ -77,16 +78,15 @@ pub fn apply_multi(op: impl Op, inputs: &[&Var]) -> Result<Vec<Var>> {
     Ok(outputs.into_iter().enumerate().map(place).collect())
 }
 
-fn kept<'a>(
-    values: impl Iterator<Item = &'a Tensor>,
+fn kept<T, K>(
+    values: &[T],
     keep: impl Fn(usize) -> bool,
+    make: impl Fn(&T) -> K,
     saves: Saves,
-) -> Vec<Option<Tensor>> {
+) -> Vec<Option<K>> {
     if saves == Saves::NOTHING {
         return Vec::new();
     }
-    values
-        .enumerate()
-        .map(|(i, x)| keep(i).then(|| x.clone()))
-        .collect()
+    let values = values.iter().enumerate();
+    values.map(|(i, x)| keep(i).then(|| make(x))).collect()
 }

@@ -196,6 +196,7 @@ impl Walk<'_> {
                     op: recorded.op.name(),
                 });
             };
+            recorded.forget();
             let ctx = Backward {
                 node: &node,
                 recorded,

@@ -14,6 +14,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod again;
 mod apply;
 mod autocast;
 mod engine;

@@ -3,8 +3,9 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use gradus_tensor::{DType, Shape, Tensor};
+use gradus_tensor::{DType, Result, Shape, Tensor};
 
+use crate::again::Kept;
 use crate::{Op, Precision};
 
 /// Nodes are numbered in the order of their making, so an op's number is higher than those of its inputs.
@@ -63,21 +64,24 @@ pub(crate) struct Recorded {
     pub(crate) inputs: Vec<Option<Edge>>,
     pub(crate) input_meta: Vec<Meta>,
     saved: Mutex<Option<Saved>>,
+    /// The output, while the backwards of other ops need it that did not keep it.
+    again: Mutex<Option<Tensor>>,
 }
 
 /// Values kept for the backward.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Saved {
-    pub(crate) inputs: Vec<Option<Tensor>>,
+    pub(crate) inputs: Vec<Option<Kept>>,
     pub(crate) outputs: Vec<Option<Tensor>>,
     pub(crate) stats: Vec<Tensor>,
 }
 
 impl Saved {
-    /// All of them.
+    /// All of them, and of those that are computed again what they are computed from.
     pub(crate) fn values(&self) -> impl Iterator<Item = &Tensor> {
-        let kept = self.inputs.iter().chain(&self.outputs).flatten();
-        kept.chain(&self.stats)
+        let inputs = self.inputs.iter().flatten().flat_map(Kept::tensors);
+        let outputs = self.outputs.iter().flatten();
+        inputs.chain(outputs).chain(&self.stats)
     }
 }
 
@@ -103,6 +107,7 @@ impl Node {
             inputs,
             input_meta,
             saved: Mutex::new(Some(saved)),
+            again: Mutex::new(None),
         };
         Arc::new(Self {
             number: NEXT.fetch_add(1, Relaxed),
@@ -115,13 +120,39 @@ impl Node {
 impl Recorded {
     /// The saved values, taken out for good or shared. `None` if an earlier backward took them.
     pub(crate) fn saved(&self, keep: bool) -> Option<Saved> {
-        let mut slot = self.slot();
+        let mut slot = held(&self.saved);
         if keep { slot.clone() } else { slot.take() }
     }
 
-    fn slot(&self) -> MutexGuard<'_, Option<Saved>> {
-        self.saved.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The inputs, if all are kept themselves.
+    pub(crate) fn kept_inputs(&self) -> Option<Vec<Tensor>> {
+        let slot = held(&self.saved);
+        let inputs = &slot.as_ref()?.inputs;
+        let value = |kept: &Option<Kept>| match kept {
+            Some(Kept::Value(x)) => Some(x.clone()),
+            _ => None,
+        };
+        let all = inputs.iter().map(value).collect::<Option<Vec<_>>>()?;
+        (all.len() == self.input_meta.len()).then_some(all)
     }
+
+    /// The output, from `make` if it is not here.
+    pub(crate) fn remember(&self, make: impl FnOnce() -> Result<Tensor>) -> Result<Tensor> {
+        let mut slot = held(&self.again);
+        if let Some(output) = &*slot {
+            return Ok(output.clone());
+        }
+        Ok(slot.insert(make()?).clone())
+    }
+
+    /// Drops the output: the backwards that need it are done.
+    pub(crate) fn forget(&self) {
+        *held(&self.again) = None;
+    }
+}
+
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Drop for Node {

@@ -55,6 +55,12 @@ pub trait Op: Debug + Send + Sync + 'static {
     /// Which inputs and outputs are kept for the backward. Name no more than it needs: they occupy memory until then.
     fn saves(&self) -> Saves;
 
+    /// Whether the backward of another op may compute the output again instead of keeping it: for an op of one output that takes no longer than
+    /// reading and writing its memory, saves all its inputs and gives the same bits each time, such as a norm.
+    fn is_cheap(&self) -> bool {
+        false
+    }
+
     /// Computes the outputs. Small statistics that the backward needs go to `stats`.
     ///
     /// # Errors
@@ -179,6 +185,21 @@ impl Stats {
 #[derive(Debug)]
 pub struct Outputs(pub(crate) Vec<Tensor>);
 
+impl Outputs {
+    /// The only one.
+    ///
+    /// # Errors
+    /// [`Error::Length`] if there is another number of them.
+    pub(crate) fn single(mut self, op: &'static str) -> Result<Tensor> {
+        let got = self.0.len();
+        self.0.pop().filter(|_| got == 1).ok_or(Error::Length {
+            op,
+            expected: 1,
+            got,
+        })
+    }
+}
+
 impl From<Tensor> for Outputs {
     fn from(output: Tensor) -> Self {
         Self(vec![output])
@@ -210,14 +231,15 @@ impl Backward<'_> {
     /// Saved input `i`.
     ///
     /// # Errors
-    /// [`Error::NotSaved`] if [`Op::saves`] does not name it.
+    /// [`Error::NotSaved`] if [`Op::saves`] does not name it; [`Error::OutOfMemory`] if it has to be computed again.
     pub fn input(&self, i: usize) -> Result<Var> {
-        let tensor = self.saved.inputs.get(i).cloned().flatten();
-        let tensor = tensor.ok_or(Error::NotSaved {
+        let kept = self.saved.inputs.get(i).and_then(Option::as_ref);
+        let kept = kept.ok_or(Error::NotSaved {
             op: self.name(),
             what: "input",
             position: i,
         })?;
+        let tensor = kept.tensor()?;
         let edge = if self.create_graph {
             self.recorded.inputs[i].clone()
         } else {

@@ -5,10 +5,10 @@
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
-use gradus_tensor::{Shape, Tensor};
+use gradus_tensor::{Result, Shape, Tensor};
 
-use crate::Op;
 use crate::node::Meta;
+use crate::{Op, Outputs};
 
 /// What one op took in all its calls, forward or backward.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,8 +27,19 @@ pub struct OpProfile {
     pub bytes: u64,
 }
 
+/// Where this thread is.
+#[derive(Clone, Copy, PartialEq)]
+enum Now {
+    /// In no recording.
+    Off,
+    /// Between ops.
+    Between,
+    /// In an op, which has computed others again for so long.
+    Within(Duration),
+}
+
 thread_local! {
-    static ON: Cell<bool> = const { Cell::new(false) };
+    static NOW: Cell<Now> = const { Cell::new(Now::Off) };
     static ROWS: RefCell<Vec<OpProfile>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -37,12 +48,12 @@ thread_local! {
 /// Ops that another op's forward or backward computes count for that op. Only this thread's ops are seen; the worker threads of the
 /// kernels belong to the op that uses them. A profile inside another gets nothing: the outer one sees all.
 pub fn profile<R>(f: impl FnOnce() -> R) -> (R, Vec<OpProfile>) {
-    if ON.get() {
+    if NOW.get() != Now::Off {
         return (f(), Vec::new());
     }
     let outer = ROWS.take();
     let guard = Recording;
-    ON.set(true);
+    NOW.set(Now::Between);
     let result = f();
     drop(guard);
     let mut rows = ROWS.replace(outer);
@@ -55,7 +66,7 @@ struct Recording;
 
 impl Drop for Recording {
     fn drop(&mut self) {
-        ON.set(false);
+        NOW.set(Now::Off);
     }
 }
 
@@ -67,35 +78,35 @@ pub(crate) struct Timer {
 impl Timer {
     /// Starts one, if there is a recording and no op around this one. Nothing nested is seen until [`Self::forward`] or [`Self::backward`].
     pub(crate) fn start() -> Option<Self> {
-        ON.replace(false).then(|| Self {
-            began: Instant::now(),
+        (NOW.get() == Now::Between).then(|| {
+            NOW.set(Now::Within(Duration::ZERO));
+            Self {
+                began: Instant::now(),
+            }
         })
+    }
+
+    /// The time of this op alone.
+    fn elapsed(&self) -> Duration {
+        let others = match NOW.get() {
+            Now::Within(others) => others,
+            _ => Duration::ZERO,
+        };
+        self.began.elapsed().saturating_sub(others)
     }
 
     /// Ends a forward.
     pub(crate) fn forward(self, op: &dyn Op, inputs: &[&Tensor], outputs: &[Tensor]) {
-        let time = self.began.elapsed();
-        let [inputs, outputs]: [Vec<Meta>; 2] = [
-            inputs.iter().map(|x| Meta::of(x)).collect(),
-            outputs.iter().map(Meta::of).collect(),
-        ];
-        self.add(OpProfile {
-            name: op.name(),
-            backward: false,
-            calls: 1,
-            time,
-            flops: flops(op, &inputs, &outputs),
-            bytes: inputs.iter().chain(&outputs).map(bytes).sum(),
-        });
+        add(forward(op, inputs, outputs, self.elapsed()));
     }
 
     /// Ends the backward of a node: a product's takes one product of the same size for each operand.
     pub(crate) fn backward(self, op: &dyn Op, inputs: &[Meta], outputs: &[Meta], wanted: &[bool]) {
-        let time = self.began.elapsed();
+        let time = self.elapsed();
         let products = wanted.iter().take(2).filter(|&&wanted| wanted).count() as u64;
         let grads = inputs.iter().zip(wanted).filter(|&(_, &wanted)| wanted);
         let grads: u64 = grads.map(|(input, _)| bytes(input)).sum();
-        self.add(OpProfile {
+        add(OpProfile {
             name: op.name(),
             backward: true,
             calls: 1,
@@ -104,28 +115,59 @@ impl Timer {
             bytes: grads + inputs.iter().chain(outputs).map(bytes).sum::<u64>(),
         });
     }
-
-    fn add(self, call: OpProfile) {
-        ROWS.with_borrow_mut(|rows| {
-            let same =
-                |row: &&mut OpProfile| row.name == call.name && row.backward == call.backward;
-            match rows.iter_mut().find(same) {
-                None => rows.push(call),
-                Some(row) => {
-                    row.calls += 1;
-                    row.time += call.time;
-                    row.flops += call.flops;
-                    row.bytes += call.bytes;
-                }
-            }
-        });
-    }
 }
 
 impl Drop for Timer {
     fn drop(&mut self) {
-        ON.set(true);
+        NOW.set(Now::Between);
     }
+}
+
+/// Computes an op again for the backward around it: it counts as a forward of its own, and its time is not the backward's.
+pub(crate) fn again(
+    op: &dyn Op,
+    inputs: &[&Tensor],
+    f: impl FnOnce() -> Result<Outputs>,
+) -> Result<Outputs> {
+    let Now::Within(others) = NOW.get() else {
+        return f();
+    };
+    let began = Instant::now();
+    let outputs = f()?;
+    let time = began.elapsed();
+    NOW.set(Now::Within(others + time));
+    add(forward(op, inputs, &outputs.0, time));
+    Ok(outputs)
+}
+
+fn forward(op: &dyn Op, inputs: &[&Tensor], outputs: &[Tensor], time: Duration) -> OpProfile {
+    let [inputs, outputs]: [Vec<Meta>; 2] = [
+        inputs.iter().map(|x| Meta::of(x)).collect(),
+        outputs.iter().map(Meta::of).collect(),
+    ];
+    OpProfile {
+        name: op.name(),
+        backward: false,
+        calls: 1,
+        time,
+        flops: flops(op, &inputs, &outputs),
+        bytes: inputs.iter().chain(&outputs).map(bytes).sum(),
+    }
+}
+
+fn add(call: OpProfile) {
+    ROWS.with_borrow_mut(|rows| {
+        let same = |row: &&mut OpProfile| row.name == call.name && row.backward == call.backward;
+        match rows.iter_mut().find(same) {
+            None => rows.push(call),
+            Some(row) => {
+                row.calls += 1;
+                row.time += call.time;
+                row.flops += call.flops;
+                row.bytes += call.bytes;
+            }
+        }
+    });
 }
 
 fn flops(op: &dyn Op, inputs: &[Meta], outputs: &[Meta]) -> u64 {
@@ -143,7 +185,7 @@ mod tests {
     use super::*;
     use crate::Var;
 
-    fn step() -> crate::Result<()> {
+    fn step() -> Result<()> {
         let x = Var::leaf(Tensor::ones([4, 3], crate::DType::F32)?);
         let w = Var::leaf(Tensor::ones([2, 3], crate::DType::F32)?);
         x.linear(&w, None)?.relu()?.sum(&[], false)?.backward()?;

@@ -105,6 +105,10 @@ impl Op for LayerNorm {
         Saves::ALL_INPUTS
     }
 
+    fn is_cheap(&self) -> bool {
+        true
+    }
+
     fn forward(&self, inputs: &[&Tensor], stats: &mut Stats) -> Result<Outputs> {
         with_float!(inputs[0].dtype(), self.name(), T => Ok(forward::<T>(self, inputs, stats)?.into()))
     }

@@ -80,6 +80,10 @@ impl Op for RmsNorm {
         Saves::ALL_INPUTS
     }
 
+    fn is_cheap(&self) -> bool {
+        true
+    }
+
     fn forward(&self, inputs: &[&Tensor], stats: &mut Stats) -> Result<Outputs> {
         with_float!(inputs[0].dtype(), NAME, T => Ok(forward::<T>(self, inputs, stats)?.into()))
     }
