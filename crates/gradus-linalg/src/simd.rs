@@ -51,6 +51,16 @@ pub fn name() -> &'static str {
     }
 }
 
+/// Asks for the cache lines of `count` values from a place on, which will be used soon; see [`prefetch`].
+#[inline(always)]
+pub(crate) fn prefetch_all<T>(place: *const T, count: usize) {
+    /// Bytes of a cache line.
+    const LINE: usize = 64;
+    for line in (0..count * size_of::<T>()).step_by(LINE) {
+        prefetch(place.wrapping_byte_add(line));
+    }
+}
+
 /// Asks for the cache line of a place that will be used soon. Any address may be given: nothing is read.
 #[inline(always)]
 pub(crate) fn prefetch<T>(place: *const T) {

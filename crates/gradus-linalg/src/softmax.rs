@@ -8,8 +8,9 @@
 use std::hint::black_box;
 
 use crate::float::Float;
+use crate::lanes::Aligned;
 use crate::reduce::{Fold, Maximum, MaximumOfNumbers, fold_slice};
-use crate::simd::{LANES, dispatch, prefetch};
+use crate::simd::{LANES, dispatch, prefetch_all};
 use crate::threads::{Rows, for_each_split};
 
 /// Elements of one parallel task.
@@ -134,7 +135,7 @@ fn map_sum_into<T: Float>(dst: &mut [T], x: &[T], next: [*const T; 2], f: impl F
         .zip(x.chunks_exact(PART))
         .enumerate()
     {
-        ask(next.map(|next| next.wrapping_add(i * PART)));
+        next.map(|next| prefetch_all(next.wrapping_add(i * PART), PART));
         d.iter_mut().zip(x).for_each(
             #[inline(always)]
             |(d, &x)| *d = f(x),
@@ -145,19 +146,6 @@ fn map_sum_into<T: Float>(dst: &mut [T], x: &[T], next: [*const T; 2], f: impl F
     add_rest(&mut lanes, dst_rest);
     tree(lanes)
 }
-
-/// Asks for the cache lines of [`PART`] elements at each place.
-#[inline(always)]
-fn ask<T, const N: usize>(places: [*const T; N]) {
-    for place in places {
-        for line in 0..(PART * size_of::<T>()).div_ceil(LINE) {
-            prefetch(place.cast::<u8>().wrapping_add(line * LINE));
-        }
-    }
-}
-
-/// Bytes of a cache line.
-const LINE: usize = 64;
 
 /// Adds [`PART`] elements to the lanes, four registers at a time.
 #[inline(always)]
@@ -269,10 +257,6 @@ pub(crate) fn sum_of_powers<T: Float>(row: &[T], max: T) -> f64 {
     add_rest(&mut lanes, &powers(rest, max).0[..rest.len()]);
     tree(lanes)
 }
-
-/// On its own cache lines: a register that crosses from one into the next costs two accesses.
-#[repr(align(64))]
-struct Aligned<A>(A);
 
 /// `e^(x - max)` of at most [`PART`] elements.
 #[inline(always)]
