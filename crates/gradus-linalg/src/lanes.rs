@@ -57,7 +57,3 @@ impl Lanes for f64 {
 pub(crate) const fn lanes<S: Simd, T: Lanes>() -> usize {
     size_of::<T::Register<S>>() / size_of::<T>()
 }
-
-/// On its own cache lines: a register that crosses from one into the next costs two accesses.
-#[repr(align(64))]
-pub(crate) struct Aligned<A>(pub(crate) A);

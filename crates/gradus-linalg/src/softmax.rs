@@ -8,7 +8,6 @@
 use std::hint::black_box;
 
 use crate::float::Float;
-use crate::lanes::Aligned;
 use crate::reduce::{Fold, Maximum, MaximumOfNumbers, fold_slice};
 use crate::simd::{LANES, dispatch, prefetch_all};
 use crate::threads::{Rows, for_each_split};
@@ -135,7 +134,9 @@ fn map_sum_into<T: Float>(dst: &mut [T], x: &[T], next: [*const T; 2], f: impl F
         .zip(x.chunks_exact(PART))
         .enumerate()
     {
-        next.map(|next| prefetch_all(next.wrapping_add(i * PART), PART));
+        for next in next {
+            prefetch_all(next.wrapping_add(i * PART), PART);
+        }
         d.iter_mut().zip(x).for_each(
             #[inline(always)]
             |(d, &x)| *d = f(x),
@@ -257,6 +258,10 @@ pub(crate) fn sum_of_powers<T: Float>(row: &[T], max: T) -> f64 {
     add_rest(&mut lanes, &powers(rest, max).0[..rest.len()]);
     tree(lanes)
 }
+
+/// On its own cache lines: a register that crosses from one into the next costs two accesses.
+#[repr(align(64))]
+struct Aligned<A>(A);
 
 /// `e^(x - max)` of at most [`PART`] elements.
 #[inline(always)]

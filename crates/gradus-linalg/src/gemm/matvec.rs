@@ -6,7 +6,7 @@ use std::hint::black_box;
 
 use super::mat::{Accum, Raw};
 use crate::float::Float;
-use crate::lanes::Aligned;
+use crate::scratch::with_scratch;
 use crate::simd::{dispatch, prefetch_all};
 
 /// Independent partial sums of a dot product: eight 256-bit or four 512-bit f32 registers hide the latency of an FMA.
@@ -121,36 +121,40 @@ pub(super) unsafe fn by_columns<T: Float>(
     x: Raw<T>,
     [m, k]: [usize; 2],
 ) {
-    dispatch(
-        #[inline(always)]
-        || {
-            let (mut totals, mut sums) = (Aligned([T::ZERO; ROWS]), Aligned([T::ZERO; ROWS]));
-            for start in (0..m).step_by(ROWS) {
-                let rows = ROWS.min(m - start);
-                let (totals, sums) = (&mut totals.0[..rows], &mut sums.0[..rows]);
-                totals.fill(T::ZERO);
-                for first in (0..k).step_by(COLUMNS) {
-                    let columns = COLUMNS.min(k - first);
-                    // SAFETY: rows from start and columns from first lie inside the operands promised by the caller.
-                    unsafe { add_columns(sums, a.at(start, first), x.at(first, 0), columns) };
-                    for (total, &sum) in totals.iter_mut().zip(&*sums) {
-                        *total += sum;
+    // Each on its own cache lines: a register that crosses from one into the next costs two accesses.
+    let width = ROWS.min(m).next_multiple_of(LANES);
+    with_scratch(2 * width, |space: &mut [T]| {
+        let (totals, sums) = space.split_at_mut(width);
+        dispatch(
+            #[inline(always)]
+            || {
+                for start in (0..m).step_by(ROWS) {
+                    let rows = ROWS.min(m - start);
+                    let (totals, sums) = (&mut totals[..rows], &mut sums[..rows]);
+                    totals.fill(T::ZERO);
+                    for first in (0..k).step_by(COLUMNS) {
+                        let columns = COLUMNS.min(k - first);
+                        // SAFETY: rows from start and columns from first lie inside the operands promised by the caller.
+                        unsafe { add_columns(sums, a.at(start, first), x.at(first, 0), columns) };
+                        for (total, &sum) in totals.iter_mut().zip(&*sums) {
+                            *total += sum;
+                        }
+                    }
+                    for (i, &sum) in totals.iter().enumerate() {
+                        let place = dst.at(start + i, 0).ptr;
+                        // SAFETY: start + i < m, so the place is one of dst's m elements.
+                        unsafe {
+                            *place = if accum == Accum::Add {
+                                *place + sum
+                            } else {
+                                sum
+                            }
+                        };
                     }
                 }
-                for (i, &sum) in totals.iter().enumerate() {
-                    let place = dst.at(start + i, 0).ptr;
-                    // SAFETY: start + i < m, so the place is one of dst's m elements.
-                    unsafe {
-                        *place = if accum == Accum::Add {
-                            *place + sum
-                        } else {
-                            sum
-                        }
-                    };
-                }
-            }
-        },
-    );
+            },
+        );
+    });
 }
 
 /// `sums[i] = Σ_p a[i, p] · x[p]` over a few columns of stride-1 rows.
