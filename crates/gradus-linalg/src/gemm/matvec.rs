@@ -78,6 +78,7 @@ fn dot<T: Float>(a: &[T], b: &[T]) -> T {
     for l in 0..WIDTH {
         sum[l] = (sum[l] + third[l]) + (second[l] + fourth[l]);
     }
+    // The tree's index varies: without this barrier the sums above would lie in memory, too.
     let mut sum = black_box(sum);
     let mut width = WIDTH / 2;
     while width > 0 {
