@@ -15,7 +15,7 @@ use crate::gemm::{
     Accum, MatMut, MatRef, PANEL, Precision, gemm_serial, gemm_small, product_in, transposed_panels,
 };
 use crate::scratch::with_scratch;
-use crate::simd::{dispatch, prefetch};
+use crate::simd::{dispatch, prefetch_all};
 use crate::softmax::{largest, map_sum};
 use crate::threads::for_each_split;
 
@@ -190,10 +190,7 @@ fn copy_scaled<T: Float>(
     for (r, dst) in dst.chunks_exact_mut(width).enumerate() {
         let row = x.row(item, first + r, width);
         // Rows of one head lie far apart, and the processor does not foresee them.
-        let ahead = row.as_ptr().wrapping_offset(x.stride * ROWS_AHEAD);
-        (0..width * size_of::<T>())
-            .step_by(64)
-            .for_each(|byte| prefetch(ahead.wrapping_byte_add(byte)));
+        prefetch_all(row.as_ptr().wrapping_offset(x.stride * ROWS_AHEAD), width);
         dispatch(
             #[inline(always)]
             || dst.iter_mut().zip(row).for_each(|(d, &x)| *d = x * scale),

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use crate::float::Float;
 use crate::scratch::{SharedMut, with_scratch};
-use crate::simd::{LANES, dispatch, prefetch};
+use crate::simd::{LANES, dispatch, prefetch_all};
 use crate::softmax::tree;
 use crate::threads::{for_each_block, for_each_chunk_mut};
 
@@ -50,11 +50,11 @@ fn add_powers(first: &mut [f64; LANES], second: &mut [f64; LANES], d: &[f64; LAN
     }
 }
 
-/// Asks for the cache line of the `i`-th [`LANES`] values of each place.
+/// Asks for the `i`-th [`LANES`] values of each place.
 #[inline(always)]
 fn ask<T, const N: usize>(next: [*const T; N], i: usize) {
     for next in next {
-        prefetch(next.wrapping_add(i * LANES));
+        prefetch_all(next.wrapping_add(i * LANES), LANES);
     }
 }
 

@@ -8,6 +8,7 @@ use super::pack::{self, LANES};
 use super::{Job, Rounded};
 use crate::gemm::mat::Raw;
 use crate::scratch::{SharedMut, with_scratch};
+use crate::simd::prefetch;
 use crate::threads::{current_threads, for_each_block};
 
 /// Rows of the left operand at most: from here on packing costs less than it gains.
@@ -102,7 +103,7 @@ impl<A: Rounded, B: Rounded> Job<'_, A, B> {
             for (chunk, at) in (0..k).step_by(2 * LANES).enumerate() {
                 let sums = &mut sums[chunk % CHAINS];
                 let place = self.b.at(at, j).ptr.cast_const();
-                _mm_prefetch::<_MM_HINT_T0>(place.wrapping_byte_add(AHEAD).cast());
+                prefetch(place.wrapping_byte_add(AHEAD));
                 // SAFETY: the right operand has this column and these terms, and the packed rows hold whole registers, which are
                 // reinterpreted.
                 unsafe {
