@@ -3,6 +3,7 @@
 //! The order is fixed by the order in which the ops were computed, so gradients are added up in the same order in
 //! every run. Neither the walk nor the freeing of the tape recurses.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -163,10 +164,15 @@ pub(crate) struct Walk<'a> {
 }
 
 /// A node that waits, with the gradients that arrived at its outputs so far.
+#[derive(Debug)]
 struct Pending {
     node: Arc<Node>,
     grads: Vec<Option<Var>>,
 }
+
+/// The nodes that wait, by number.
+#[derive(Debug, Default)]
+pub(crate) struct Waiting(BTreeMap<u64, Pending>);
 
 type Found = BTreeMap<(u64, usize), Var>;
 
@@ -180,13 +186,14 @@ impl Walk<'_> {
                 .is_none_or(|w| w.get(&number).is_some_and(|&leads| leads))
         };
         let mut found = Found::new();
-        let mut pending: BTreeMap<u64, Pending> = BTreeMap::new();
+        let waiting = RefCell::new(Waiting::default());
         for (edge, grad) in roots {
             if leads(edge.node.number) {
-                arrive(&mut pending, edge, grad)?;
+                waiting.borrow_mut().arrive(edge, grad)?;
             }
         }
-        while let Some((number, Pending { node, grads })) = pending.pop_last() {
+        let next = || waiting.borrow_mut().0.pop_last();
+        while let Some((number, Pending { node, grads })) = next() {
             let ends = self.collect(&node, &grads, &mut found);
             let Some(recorded) = node.recorded.as_ref().filter(|_| !ends) else {
                 continue;
@@ -201,6 +208,7 @@ impl Walk<'_> {
                 node: &node,
                 recorded,
                 saved: &saved,
+                waiting: &waiting,
                 create_graph: self.create_graph,
             };
             let (timer, watch) = (Timer::start(), Watch::start());
@@ -229,7 +237,7 @@ impl Walk<'_> {
                 {
                     debug_assert!(edge.node.number < number);
                     check_grad(op, recorded.input_meta[i], &grad)?;
-                    arrive(&mut pending, edge.clone(), grad)?;
+                    waiting.borrow_mut().arrive(edge.clone(), grad)?;
                 }
             }
         }
@@ -283,20 +291,29 @@ impl Walk<'_> {
     }
 }
 
-/// Adds a gradient to what has arrived at an edge so far. The first contribution is moved, not added to zeros.
-fn arrive(pending: &mut BTreeMap<u64, Pending>, edge: Edge, grad: Var) -> Result<()> {
-    let Edge { node, output } = edge;
-    let waiting = pending.entry(node.number).or_insert_with(|| {
-        let grads = vec![None; node.outputs.len()];
-        Pending { node, grads }
-    });
-    let slot = &mut waiting.grads[output];
-    *slot = Some(match slot.take() {
-        None => grad,
-        Some(sum) if sum.requires_grad() || grad.requires_grad() => sum.add(&grad)?,
-        Some(sum) => Var::constant(add_tensors(sum.into_tensor(), grad.tensor())?),
-    });
-    Ok(())
+impl Waiting {
+    /// Adds a gradient to what has arrived at an edge so far. The first contribution is moved, not added to zeros.
+    fn arrive(&mut self, edge: Edge, grad: Var) -> Result<()> {
+        let Edge { node, output } = edge;
+        let pending = self.0.entry(node.number).or_insert_with(|| {
+            let grads = vec![None; node.outputs.len()];
+            Pending { node, grads }
+        });
+        let slot = &mut pending.grads[output];
+        *slot = Some(match slot.take() {
+            None => grad,
+            Some(sum) if sum.requires_grad() || grad.requires_grad() => sum.add(&grad)?,
+            Some(sum) => Var::constant(add_tensors(sum.into_tensor(), grad.tensor())?),
+        });
+        Ok(())
+    }
+
+    /// What has arrived at an edge so far, unless it has a gradient itself. What is made of it has to arrive there instead.
+    pub(crate) fn take(&mut self, edge: &Edge) -> Option<Tensor> {
+        let slot = &mut self.0.get_mut(&edge.node.number)?.grads[edge.output];
+        let sum = slot.take_if(|sum| !sum.requires_grad());
+        sum.map(Var::into_tensor)
+    }
 }
 
 /// `sum + grad`, in place if nobody else holds `sum`.

@@ -1,5 +1,6 @@
 //! The trait that every differentiable op implements, and what its backward may ask for.
 
+use std::cell::RefCell;
 use std::fmt::Debug;
 
 use gradus_linalg::gemm::Precision;
@@ -7,6 +8,7 @@ use gradus_tensor::{DType, Error, Result, Shape, Tensor};
 
 use crate::Var;
 use crate::autocast::precision;
+use crate::engine::Waiting;
 use crate::node::{Edge, Node, Recorded, Saved};
 use std::sync::Arc;
 
@@ -220,6 +222,7 @@ pub struct Backward<'a> {
     pub(crate) node: &'a Arc<Node>,
     pub(crate) recorded: &'a Recorded,
     pub(crate) saved: &'a Saved,
+    pub(crate) waiting: &'a RefCell<Waiting>,
     pub(crate) create_graph: bool,
 }
 
@@ -290,6 +293,17 @@ impl Backward<'_> {
                 Ok(Var::constant(Tensor::zeros(meta.shape, meta.dtype)?))
             }
         }
+    }
+
+    /// What other ops gave the value of input `i` as its gradient so far, for an op that adds its own to it rather than make a tensor that is
+    /// mostly zeros: the gradient that it returns for this input is then the sum. `None` if nothing has arrived, or if the gradients will be
+    /// differentiated again.
+    pub fn take_sum(&self, i: usize) -> Option<Tensor> {
+        if self.create_graph {
+            return None;
+        }
+        let edge = self.recorded.inputs.get(i)?.as_ref()?;
+        self.waiting.borrow_mut().take(edge)
     }
 
     /// Whether the gradient of input `i` is wanted.

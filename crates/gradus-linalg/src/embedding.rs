@@ -9,6 +9,7 @@ use std::ops::Range;
 use gradus_tensor::bf16;
 
 use crate::float::Float;
+use crate::gemm::Accum;
 use crate::threads::{Rows, for_each_split};
 
 /// Elements of one parallel task, as for the copies of other kernels (not measured apart).
@@ -67,8 +68,15 @@ pub struct Scatter<'a> {
     pub scales: Option<&'a [f64]>,
 }
 
-/// `dst (V, D)` gets for each of its rows the sum of the source's rows that belong to it, in order; 0 where none does.
-pub fn add_rows<T: Float>(dst: &mut [T], src: &[T], scatter: &Scatter<'_>, width: usize) {
+/// `dst (V, D)` gets for each of its rows the sum of the source's rows that belong to it, in order, and 0 where none does; or to what `dst`
+/// holds the sums are added, and rows without any stay as they are.
+pub fn add_rows<T: Float>(
+    dst: &mut [T],
+    accum: Accum,
+    src: &[T],
+    scatter: &Scatter<'_>,
+    width: usize,
+) {
     if dst.is_empty() {
         return;
     }
@@ -91,7 +99,9 @@ pub fn add_rows<T: Float>(dst: &mut [T], src: &[T], scatter: &Scatter<'_>, width
         for (i, dst) in dst.data.chunks_exact_mut(width).enumerate() {
             let entries = &order[ends[first + i]..ends[first + i + 1]];
             if entries.is_empty() {
-                dst.fill(T::ZERO);
+                if accum == Accum::Replace {
+                    dst.fill(T::ZERO);
+                }
                 continue;
             }
             sum.fill(0.0);
@@ -102,9 +112,13 @@ pub fn add_rows<T: Float>(dst: &mut [T], src: &[T], scatter: &Scatter<'_>, width
                     *sum += scale * x.to_f64();
                 }
             }
-            dst.iter_mut()
-                .zip(&sum)
-                .for_each(|(dst, &sum)| *dst = T::from_f64(sum));
+            for (dst, &sum) in dst.iter_mut().zip(&sum) {
+                let sum = T::from_f64(sum);
+                *dst = match accum {
+                    Accum::Replace => sum,
+                    Accum::Add => *dst + sum,
+                };
+            }
         }
     });
 }
@@ -185,7 +199,8 @@ mod tests {
         };
         let run = |threads| {
             let mut dst = vec![f32::NAN; rows * width];
-            with_threads(threads, || add_rows(&mut dst, &src, &scatter, width));
+            let accum = Accum::Replace;
+            with_threads(threads, || add_rows(&mut dst, accum, &src, &scatter, width));
             dst
         };
         let mut want = vec![0.0_f64; rows * width];
@@ -198,5 +213,23 @@ mod tests {
         for threads in [1, 2, 4] {
             check_same_bits("rows", &run(threads), &want);
         }
+    }
+
+    #[test]
+    fn rows_are_added_to_what_is_there() {
+        let (rows, width, positions) = (50, 7, [3, 49, 3, 0]);
+        let src = sample(positions.len() * width, 1);
+        let scatter = Scatter {
+            positions: &positions,
+            rows: None,
+            scales: Some(&[1.0, -2.0, 0.5, 3.0]),
+        };
+        let mut sums = vec![f64::NAN; rows * width];
+        add_rows(&mut sums, Accum::Replace, &src, &scatter, width);
+        let before = sample(rows * width, 2);
+        let mut dst = before.clone();
+        add_rows(&mut dst, Accum::Add, &src, &scatter, width);
+        let want: Vec<f64> = before.iter().zip(&sums).map(|(a, b)| a + b).collect();
+        check_same_bits("rows", &dst, &want);
     }
 }

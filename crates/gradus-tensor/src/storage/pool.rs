@@ -1,8 +1,8 @@
-//! The pool of memory blocks: 64-byte aligned, in size classes, reused between steps.
+//! The pool of memory blocks: 64-byte aligned, reused between steps.
 //!
 //! Fresh pages cost a fault each (about 1.5 µs per 4 KiB on the machine that `docs/benchmarks.md` names), several
-//! times what a kernel spends on them. A freed block therefore goes to the list of its size class, and the next
-//! request of that class takes it. A training step that repeats its shapes allocates nothing from the system.
+//! times what a kernel spends on them. A freed block therefore stays: a small one in the list of its size class, a large
+//! one in its arena. A training step that repeats its shapes allocates nothing from the system.
 
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ptr::NonNull;
@@ -13,9 +13,9 @@ use super::arena::{self, Part};
 use crate::{Error, Result};
 
 const ALIGN: usize = 64;
-/// Size classes: four steps in each power of two, so that a block is at most a quarter larger than asked for.
-const CLASSES: usize = 4 * usize::BITS as usize;
-/// Blocks from this size on lie in mappings that ask for huge pages.
+/// Size classes of small blocks: four steps in each power of two, so that a block is at most a quarter larger than asked for.
+const CLASSES: usize = 4 * MAPPED_FROM.ilog2() as usize + 1;
+/// Requests from this size on come from the arenas.
 const MAPPED_FROM: usize = 1 << 16;
 
 static FREE: [Mutex<Vec<Block>>; CLASSES] = [const { Mutex::new(Vec::new()) }; CLASSES];
@@ -28,13 +28,13 @@ static CACHED_BYTES: AtomicUsize = AtomicUsize::new(0);
 /// What the pool holds, in bytes and counts since the process began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PoolStats {
-    /// Blocks asked from the system since the process began.
+    /// How often memory was asked from the system since the process began.
     pub system_allocations: usize,
-    /// Bytes now held from the system: live and cached.
+    /// Bytes now held: live and cached.
     pub system_bytes: usize,
     /// Bytes of blocks in use.
     pub live_bytes: usize,
-    /// Bytes of blocks waiting to be used again.
+    /// Bytes waiting to be used again. [`trim`] gives the memory of what lies between blocks in use back, but it goes on counting here.
     pub cached_bytes: usize,
     /// The highest `live_bytes` so far, or since the last [`reset_peak`].
     pub peak_bytes: usize,
@@ -56,8 +56,11 @@ pub fn reset_peak() {
     PEAK_BYTES.store(LIVE_BYTES.load(Relaxed), Relaxed);
 }
 
-/// Gives all cached blocks back to the system.
+/// Gives the memory of all cached blocks back to the system.
 pub fn trim() {
+    let gone = arena::trim();
+    CACHED_BYTES.fetch_sub(gone, Relaxed);
+    SYSTEM_BYTES.fetch_sub(gone, Relaxed);
     for list in &FREE {
         let blocks = std::mem::take(&mut *lock(list));
         for block in blocks {
@@ -85,18 +88,14 @@ unsafe impl Send for Block {}
 unsafe impl Sync for Block {}
 
 impl Block {
+    /// A small block from the system.
     fn allocate(len: usize) -> Option<Self> {
+        let layout = Layout::from_size_align(len, ALIGN).ok()?;
+        // SAFETY: `len` is not 0 (`take` never asks for an empty block), so the layout is not zero-sized.
+        let start = NonNull::new(unsafe { alloc_zeroed(layout) })?;
         SYSTEM_ALLOCATIONS.fetch_add(1, Relaxed);
-        let block = if len >= MAPPED_FROM {
-            Self::Mapped(arena::part(len)?)
-        } else {
-            let layout = Layout::from_size_align(len, ALIGN).ok()?;
-            // SAFETY: `len` is not 0 (`take` never asks for an empty block), so the layout is not zero-sized.
-            let start = NonNull::new(unsafe { alloc_zeroed(layout) })?;
-            Self::Heap { start, len }
-        };
         SYSTEM_BYTES.fetch_add(len, Relaxed);
-        Some(block)
+        Some(Self::Heap { start, len })
     }
 
     fn len(&self) -> usize {
@@ -154,34 +153,47 @@ pub(super) fn take(bytes: usize) -> Result<Block> {
     if bytes == 0 {
         return Ok(Block::Empty);
     }
-    let (class, size) = class_of(bytes);
-    let cached = lock(&FREE[class]).pop();
-    let block = match cached {
-        Some(block) => {
-            CACHED_BYTES.fetch_sub(size, Relaxed);
-            block
-        }
-        None => Block::allocate(size)
-            .or_else(|| {
-                trim();
-                Block::allocate(size)
-            })
-            .ok_or(Error::OutOfMemory { bytes })?,
-    };
-    let live = LIVE_BYTES.fetch_add(size, Relaxed) + size;
+    let found = if bytes < MAPPED_FROM { small } else { large };
+    let block = found(bytes).or_else(|| {
+        trim();
+        found(bytes)
+    });
+    let block = block.ok_or(Error::OutOfMemory { bytes })?;
+    let live = LIVE_BYTES.fetch_add(block.len(), Relaxed) + block.len();
     PEAK_BYTES.fetch_max(live, Relaxed);
     Ok(block)
 }
 
-/// Puts a block back for the next request of its size class.
+/// A block of the request's size class.
+fn small(bytes: usize) -> Option<Block> {
+    let (class, size) = class_of(bytes);
+    let cached = lock(&FREE[class]).pop();
+    if cached.is_some() {
+        CACHED_BYTES.fetch_sub(size, Relaxed);
+        return cached;
+    }
+    Block::allocate(size)
+}
+
+/// A block from an arena.
+fn large(bytes: usize) -> Option<Block> {
+    let (part, fresh) = arena::take(arena::len_of(bytes)?)?;
+    if fresh > 0 {
+        SYSTEM_ALLOCATIONS.fetch_add(1, Relaxed);
+        SYSTEM_BYTES.fetch_add(fresh, Relaxed);
+    }
+    CACHED_BYTES.fetch_sub(part.bytes().len() - fresh, Relaxed);
+    Some(Block::Mapped(part))
+}
+
+/// Puts a block back for a later request.
 pub(super) fn give_back(block: Block) {
     let size = block.len();
-    if size == 0 {
-        return;
-    }
     LIVE_BYTES.fetch_sub(size, Relaxed);
     CACHED_BYTES.fetch_add(size, Relaxed);
-    lock(&FREE[class_of(size).0]).push(block);
+    if matches!(block, Block::Heap { .. }) {
+        lock(&FREE[class_of(size).0]).push(block);
+    }
 }
 
 /// The size class of a request, and the size of its blocks.

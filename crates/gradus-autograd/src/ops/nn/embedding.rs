@@ -166,7 +166,7 @@ pub(super) fn draw_table(d: &mut Draw, rows: usize, width: usize, by_freq: bool)
 mod tests {
     use super::EmbeddingConfig;
     use crate::ops::support::testing::*;
-    use crate::{Error, Tensor};
+    use crate::{Error, GradConfig, Tensor, grad};
 
     fn gradient(rows: usize, index: &[i64], config: &EmbeddingConfig) -> Vec<f64> {
         let table = leaf(&vec![1.0; rows], [rows, 1]);
@@ -191,6 +191,51 @@ mod tests {
                 assert_eq!(got, [times(0), 0.0, times(2)]);
             }
         }
+    }
+
+    #[test]
+    fn a_table_with_other_uses_gets_the_sum_of_their_gradients() {
+        let table = leaf(&[1.0, -2.0, 3.0, 0.5, 0.25, -4.0], [3, 2]);
+        let picked = |index: &[i64]| {
+            let index = tensor(index, index.len());
+            let y = table.embedding(&index, &EmbeddingConfig::default());
+            y.unwrap().sum(&[], false).unwrap()
+        };
+        // The nearest to the leaf comes last in a backward, and adds its rows to what the others gave.
+        let sum = picked(&[2, 2]).add(&picked(&[0])).unwrap();
+        let y = sum
+            .add(&table.mul(&table).unwrap().sum(&[], false).unwrap())
+            .unwrap();
+        let want = [3.0, -3.0, 6.0, 1.0, 2.5, -6.0];
+        let once = GradConfig {
+            create_graph: true,
+            ..GradConfig::default()
+        };
+        let grads = grad(&[&y], &[&table], None, &once).unwrap();
+        assert_eq!(values(grads[0].as_ref().unwrap()), want);
+        // An op's output gets its sum as a leaf does.
+        let half = table.mul_scalar(0.5).unwrap();
+        let both = half
+            .embedding(&tensor(&[1_i64], 1), &EmbeddingConfig::default())
+            .unwrap()
+            .sum(&[], false)
+            .unwrap()
+            .add(&half.sum(&[], false).unwrap())
+            .unwrap();
+        let keep = GradConfig {
+            retain_graph: true,
+            ..GradConfig::default()
+        };
+        for _ in 0..2 {
+            let grads = grad(&[&both], &[&half, &table], None, &keep).unwrap();
+            let got = grads.into_iter().flatten();
+            let got: Vec<Vec<f64>> = got.map(|grad| values(&grad)).collect();
+            let want = [1.0, 1.0, 2.0, 2.0, 1.0, 1.0];
+            assert_eq!(got, [want.to_vec(), want.map(|x| x / 2.0).to_vec()]);
+        }
+        let grads = y.backward().unwrap();
+        let got = grads.get_var(&table).unwrap();
+        assert_eq!(got.to_vec::<f64>().unwrap(), want);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use gradus_linalg::embedding::{Scatter, add_rows, argmax_bags, pick_rows, sum_bags};
+use gradus_linalg::gemm::Accum;
 use gradus_tensor::{DType, Error, Tensor};
 
 use super::embedding::{draw_indices, draw_table, scaled_table};
@@ -142,7 +143,7 @@ impl Op for SumBags {
         };
         with_float!(grad.dtype(), OP, T => {
             let from = grad.as_slice::<T>()?;
-            let table = Tensor::build([rows, width], |dst: &mut [T]| add_rows(dst, from, &scatter, width))?;
+            let table = Tensor::build([rows, width], |dst: &mut [T]| add_rows(dst, Accum::Replace, from, &scatter, width))?;
             let mut grads = vec![Some(Var::constant(table))];
             if inputs.len() == 2 {
                 let each = Tensor::build([owners.len(), width], |dst: &mut [T]| {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use gradus_linalg::embedding::{Scatter, add_rows, pick_rows, pick_rows_bf16};
+use gradus_linalg::gemm::Accum;
 use gradus_tensor::{DType, Error, Result, Shape, Tensor, bf16};
 
 use super::pairs::norm;
@@ -55,6 +56,24 @@ impl Lookup {
     pub(crate) fn add(self, src: &Var, rows: usize) -> Result<Var> {
         apply(Add { lookup: self, rows }, &[src])
     }
+
+    /// As [`Lookup::add`], added to `sum` `(V, D)`: no table of zeros for a few rows that have a gradient.
+    fn add_to(&self, mut sum: Tensor, src: &Tensor) -> Result<Tensor> {
+        let [_, width] = src.shape().to_array(self.name)?;
+        let src = src.contiguous()?;
+        with_float!(src.dtype(), self.name, T => {
+            add_rows(sum.make_mut::<T>()?, Accum::Add, src.as_slice::<T>()?, &self.scatter(), width);
+            Ok(sum)
+        })
+    }
+
+    fn scatter(&self) -> Scatter<'_> {
+        Scatter {
+            positions: &self.positions,
+            rows: None,
+            scales: self.scales.as_deref(),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -95,6 +114,12 @@ impl Op for Pick {
 
     fn backward(&self, ctx: &Backward<'_>, grad_out: &[Option<Var>]) -> Result<Vec<Option<Var>>> {
         let grad = ctx.grad(grad_out, 0)?;
+        if ctx.input_dtype(0) == grad.dtype()
+            && let Some(sum) = ctx.take_sum(0)
+        {
+            let sum = self.lookup.add_to(sum, grad.tensor())?;
+            return Ok(vec![Some(Var::constant(sum))]);
+        }
         let grad = self.lookup.clone().add(&grad, self.rows)?;
         Ok(vec![Some(in_dtype(grad, ctx.input_dtype(0))?)])
     }
@@ -112,15 +137,11 @@ impl Op for Add {
     fn forward(&self, inputs: &[&Tensor], _stats: &mut Stats) -> Result<Outputs> {
         let [_, width] = inputs[0].shape().to_array(self.name())?;
         let src = inputs[0].contiguous()?;
-        let scatter = Scatter {
-            positions: &self.lookup.positions,
-            rows: None,
-            scales: self.lookup.scales.as_deref(),
-        };
+        let scatter = self.lookup.scatter();
         let shape = Shape::new(&[self.rows, width])?;
         with_float!(src.dtype(), self.name(), T => {
             let from = src.as_slice::<T>()?;
-            Ok(Tensor::build(shape, |dst: &mut [T]| add_rows(dst, from, &scatter, width))?.into())
+            Ok(Tensor::build(shape, |dst: &mut [T]| add_rows(dst, Accum::Replace, from, &scatter, width))?.into())
         })
     }
 
