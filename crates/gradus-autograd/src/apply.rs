@@ -2,7 +2,8 @@
 
 use gradus_tensor::{Error, Result, Tensor};
 
-use crate::again::Kept;
+use crate::again::{Kept, rounded};
+use crate::autocast::precision;
 use crate::no_grad::is_recording;
 use crate::node::{Edge, Meta, Node, Saved};
 use crate::nonfinite::Watch;
@@ -39,7 +40,14 @@ pub fn apply_multi(op: impl Op, inputs: &[&Var]) -> Result<Vec<Var>> {
         values: Vec::new(),
         recording,
         precision: Precision::Full,
+        rounded: Vec::new(),
     };
+    let rounds = op.rounds();
+    if recording && rounds != Saves::NOTHING && precision() == Precision::Bf16 {
+        let round = |(i, x): (usize, &&Var)| rounds.input(i).then(|| rounded(x)).transpose();
+        let all = inputs.iter().enumerate().map(round);
+        stats.rounded = all.map(|x| Ok(x?.flatten())).collect::<Result<_>>()?;
+    }
     let tensors: Vec<&Tensor> = inputs.iter().map(|x| x.tensor()).collect();
     let (timer, watch) = (Timer::start(), Watch::start());
     let outputs = op.forward(&tensors, &mut stats)?.0;
@@ -53,9 +61,13 @@ pub fn apply_multi(op: impl Op, inputs: &[&Var]) -> Result<Vec<Var>> {
         return Ok(outputs.into_iter().map(Var::constant).collect());
     }
     let (saves, precision) = (op.saves(), stats.precision);
+    let input = |i: usize, x: &&Var| match stats.rounded_input(i) {
+        Some(rounded) => Kept::Rounded(rounded.clone()),
+        None => Kept::of(x),
+    };
     let saved = Saved {
-        inputs: kept(inputs, |i| saves.input(i), |x| Kept::of(x), saves),
-        outputs: kept(&outputs, |i| saves.output(i), Tensor::clone, saves),
+        inputs: kept(inputs, |i| saves.input(i), input, saves),
+        outputs: kept(&outputs, |i| saves.output(i), |_, x| x.clone(), saves),
         stats: stats.values,
     };
     let edges = inputs.iter().map(|x| x.edge().cloned()).collect();
@@ -81,12 +93,12 @@ pub fn apply_multi(op: impl Op, inputs: &[&Var]) -> Result<Vec<Var>> {
 fn kept<T, K>(
     values: &[T],
     keep: impl Fn(usize) -> bool,
-    make: impl Fn(&T) -> K,
+    make: impl Fn(usize, &T) -> K,
     saves: Saves,
 ) -> Vec<Option<K>> {
     if saves == Saves::NOTHING {
         return Vec::new();
     }
     let values = values.iter().enumerate();
-    values.map(|(i, x)| keep(i).then(|| make(x))).collect()
+    values.map(|(i, x)| keep(i).then(|| make(i, x))).collect()
 }

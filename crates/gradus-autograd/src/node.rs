@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gradus_tensor::{DType, Result, Shape, Tensor};
 
-use crate::again::Kept;
+use crate::again::{Kept, in_bf16};
 use crate::{Op, Precision};
 
 /// Nodes are numbered in the order of their making, so an op's number is higher than those of its inputs.
@@ -66,6 +66,8 @@ pub(crate) struct Recorded {
     saved: Mutex<Option<Saved>>,
     /// The output, while the backwards of other ops need it that did not keep it.
     again: Mutex<Option<Tensor>>,
+    /// An output by its position, rounded to bf16 for products that would not keep it otherwise.
+    rounded: Mutex<Option<(usize, Tensor)>>,
 }
 
 /// Values kept for the backward.
@@ -108,6 +110,7 @@ impl Node {
             input_meta,
             saved: Mutex::new(Some(saved)),
             again: Mutex::new(None),
+            rounded: Mutex::new(None),
         };
         Arc::new(Self {
             number: NEXT.fetch_add(1, Relaxed),
@@ -145,9 +148,19 @@ impl Recorded {
         Ok(slot.insert(make()?).clone())
     }
 
+    /// `x`, which is the output at `position`, in bf16: rounded once, whoever asks.
+    pub(crate) fn round(&self, position: usize, x: &Tensor) -> Result<Tensor> {
+        let mut slot = held(&self.rounded);
+        match &*slot {
+            Some((held, rounded)) if *held == position => Ok(rounded.clone()),
+            _ => Ok(slot.insert((position, in_bf16(x)?)).1.clone()),
+        }
+    }
+
     /// Drops the output: the backwards that need it are done.
     pub(crate) fn forget(&self) {
         *held(&self.again) = None;
+        *held(&self.rounded) = None;
     }
 }
 

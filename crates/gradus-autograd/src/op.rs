@@ -7,6 +7,7 @@ use gradus_linalg::gemm::Precision;
 use gradus_tensor::{DType, Error, Result, Shape, Tensor};
 
 use crate::Var;
+use crate::again::Kept;
 use crate::autocast::precision;
 use crate::engine::Waiting;
 use crate::node::{Edge, Node, Recorded, Saved};
@@ -61,6 +62,12 @@ pub trait Op: Debug + Send + Sync + 'static {
     /// reading and writing its memory, saves all its inputs and gives the same bits each time, such as a norm.
     fn is_cheap(&self) -> bool {
         false
+    }
+
+    /// Which of the inputs that are kept go to products only, forward and backward, and in the precision that [`Stats`] tells: within autocast
+    /// such an input may be rounded once and kept so, see [`Stats::rounded_input`].
+    fn rounds(&self) -> Saves {
+        Saves::NOTHING
     }
 
     /// Computes the outputs. Small statistics that the backward needs go to `stats`.
@@ -160,6 +167,7 @@ pub struct Stats {
     pub(crate) recording: bool,
     /// That of the products of the backward.
     pub(crate) precision: Precision,
+    pub(crate) rounded: Vec<Option<Tensor>>,
 }
 
 impl Stats {
@@ -175,6 +183,11 @@ impl Stats {
     pub fn precision(&mut self) -> Precision {
         self.precision = precision();
         self.precision
+    }
+
+    /// Input `i` in bf16 for products that would round it, if [`Op::rounds`] names it and that saves memory.
+    pub(crate) fn rounded_input(&self, i: usize) -> Option<&Tensor> {
+        self.rounded.get(i)?.as_ref()
     }
 
     /// Whether a backward can follow. Work that only it needs may be left out if not.
@@ -234,7 +247,7 @@ impl Backward<'_> {
     /// Saved input `i`.
     ///
     /// # Errors
-    /// [`Error::NotSaved`] if [`Op::saves`] does not name it; [`Error::OutOfMemory`] if it has to be computed again.
+    /// [`Error::NotSaved`] if [`Op::saves`] does not name it; [`Error::OutOfMemory`] if it has to be computed again or is kept rounded.
     pub fn input(&self, i: usize) -> Result<Var> {
         let kept = self.saved.inputs.get(i).and_then(Option::as_ref);
         let kept = kept.ok_or(Error::NotSaved {
@@ -242,13 +255,21 @@ impl Backward<'_> {
             what: "input",
             position: i,
         })?;
-        let tensor = kept.tensor()?;
-        let edge = if self.create_graph {
-            self.recorded.inputs[i].clone()
-        } else {
-            None
-        };
-        Ok(Var::from_parts(tensor, edge))
+        Ok(self.as_input(i, kept.tensor()?))
+    }
+
+    /// Saved input `i` in bf16, if it is kept so; no graph leads back from it.
+    pub(crate) fn rounded_input(&self, i: usize) -> Option<Var> {
+        match self.saved.inputs.get(i)? {
+            Some(Kept::Rounded(x)) => Some(Var::constant(x.clone())),
+            _ => None,
+        }
+    }
+
+    /// `value`, from which the backward takes that of input `i`.
+    pub(crate) fn as_input(&self, i: usize, value: Tensor) -> Var {
+        let edge = self.create_graph.then(|| self.recorded.inputs[i].clone());
+        Var::from_parts(value, edge.flatten())
     }
 
     /// Saved output `i`.

@@ -28,6 +28,7 @@ pub mod optimizer;
 pub mod random;
 pub mod reduce;
 pub mod reduce_arg;
+pub mod rounded;
 pub mod scan;
 pub mod scatter;
 pub mod softmax;

@@ -231,7 +231,7 @@ impl Tensor {
     }
 
     /// Whether another tensor holds the storage, too.
-    pub(crate) fn is_shared(&self) -> bool {
+    pub fn is_shared(&self) -> bool {
         Arc::strong_count(&self.storage) > 1
     }
 

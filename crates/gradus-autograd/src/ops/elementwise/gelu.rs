@@ -4,7 +4,7 @@ use gradus_linalg::Float;
 use gradus_linalg::gemm::Precision;
 
 use crate::autocast::precision;
-use crate::ops::support::unary::{Function, Keeps, unary};
+use crate::ops::support::unary::{Function, Keeps, unary, unary_rounded};
 use crate::registry::templates::{draw_x, erf_series};
 use crate::registry::{AttrType, Kind, OpSpec, Values, one};
 use crate::{Result, Var};
@@ -119,7 +119,7 @@ impl Var {
     /// `-∞ · 0` is. f32 or f64.
     ///
     /// # Gradient
-    /// `grad_out · (Φ(x) + x · φ(x))`, with `φ` the normal density. Saves the input.
+    /// `grad_out · (Φ(x) + x · φ(x))`, with `φ` the normal density. Saves the input, within autocast rounded to bf16, as PyTorch's is.
     ///
     /// # Errors
     /// [`crate::Error::DType`] if not f32 or f64.
@@ -138,7 +138,7 @@ impl Var {
     pub fn gelu(&self) -> Result<Self> {
         match precision() {
             Precision::Full => unary(Gelu::<true>, self),
-            Precision::Bf16 => unary(Gelu::<false>, self),
+            Precision::Bf16 => unary_rounded(Gelu::<false>, self),
         }
     }
 
@@ -152,7 +152,7 @@ impl Var {
     /// [`crate::autocast`] rounds products to bf16; NaN at -∞. f32 or f64.
     ///
     /// # Gradient
-    /// The derivative of the formula. Saves the input.
+    /// The derivative of the formula. Saves the input, within autocast rounded to bf16, as PyTorch's is.
     ///
     /// # Errors
     /// [`crate::Error::DType`] if not f32 or f64.
@@ -170,7 +170,7 @@ impl Var {
     pub fn gelu_tanh(&self) -> Result<Self> {
         match precision() {
             Precision::Full => unary(GeluTanh::<true>, self),
-            Precision::Bf16 => unary(GeluTanh::<false>, self),
+            Precision::Bf16 => unary_rounded(GeluTanh::<false>, self),
         }
     }
 }
@@ -209,6 +209,8 @@ pub(super) fn spec() -> OpSpec {
 #[cfg(test)]
 mod tests {
     use crate::ops::support::testing::*;
+    use crate::{GradConfig, Precision, autocast, grad};
+    use gradus_tensor::bf16;
 
     #[test]
     fn museum_18_large_elements_are_finite() {
@@ -228,7 +230,7 @@ mod tests {
         let x = leaf(&xs, xs.len());
         for gelu in [crate::Var::gelu, crate::Var::gelu_tanh] {
             let exact = values(&gelu(&x).unwrap());
-            let brief = values(&crate::autocast(crate::Precision::Bf16, || gelu(&x)).unwrap());
+            let brief = values(&autocast(Precision::Bf16, || gelu(&x)).unwrap());
             for ((x, exact), brief) in xs.iter().zip(exact).zip(brief) {
                 let least = exact.abs().max(1e-30);
                 assert!(
@@ -236,6 +238,38 @@ mod tests {
                     "{x}: {exact} {brief}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn under_autocast_the_gradient_is_that_of_the_rounded_input() {
+        let xs: Vec<f32> = (-1300..=1300).map(|i| i as f32 / 100.0).collect();
+        let rounded: Vec<f32> = xs.iter().map(|&x| bf16::from_f32(x).to_f32()).collect();
+        let once = GradConfig {
+            create_graph: true,
+            ..GradConfig::default()
+        };
+        for gelu in [crate::Var::gelu, crate::Var::gelu_tanh] {
+            let slopes = |xs: &[f32], precision, config: &GradConfig| {
+                let x = leaf(xs, xs.len());
+                let y = autocast(precision, || gelu(&x).unwrap());
+                let sum = y.sum(&[], false).unwrap();
+                let first = grad(&[&sum], &[&x], None, config).unwrap();
+                let first = first[0].clone().unwrap();
+                let second = config.create_graph.then(|| {
+                    let sum = first.sum(&[], false).unwrap();
+                    let grads = grad(&[&sum], &[&x], None, &GradConfig::default());
+                    values(grads.unwrap()[0].as_ref().unwrap())
+                });
+                (values(&first), second)
+            };
+            let (want, curved) = slopes(&rounded, Precision::Full, &once);
+            let (got, _) = slopes(&xs, Precision::Bf16, &GradConfig::default());
+            let (again, curved_again) = slopes(&xs, Precision::Bf16, &once);
+            for (want, got) in want.iter().zip(&got).chain(want.iter().zip(&again)) {
+                assert!((want - got).abs() <= 2e-6, "{want} {got}");
+            }
+            assert_eq!(curved, curved_again);
         }
     }
 

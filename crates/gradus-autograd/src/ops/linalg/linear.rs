@@ -1,7 +1,9 @@
 //! The linear layer's product: a matrix product with the weight transposed and the bias added in one pass.
 
 use gradus_linalg::Float;
-use gradus_linalg::gemm::{Accum, MatMut, MatRef, Precision, gemm_bf16, gemm_bias_in, gemm_in};
+use gradus_linalg::gemm::{
+    Accum, MatMut, MatRef, Precision, Rounded, gemm_bf16, gemm_bias_in, gemm_in,
+};
 use gradus_tensor::{DType, Element, Error, Result, Shape, Tensor, bf16};
 
 use super::matmul::rows;
@@ -84,14 +86,17 @@ fn forward<T: Float>(precision: Precision, inputs: &[&Tensor], shape: Shape) -> 
     })
 }
 
-/// [`forward`] with a weight in bf16.
-fn forward_halved(inputs: &[&Tensor], shape: Shape) -> Result<Tensor> {
-    let (x, weight) = (inputs[0], inputs[1]);
+/// [`forward`] of an input of f32 with operands of which one is stored in bf16.
+fn forward_rounding<X: Rounded, W: Rounded>(
+    [x, weight]: [&Tensor; 2],
+    bias: Option<&&Tensor>,
+    shape: Shape,
+) -> Result<Tensor> {
     let [outputs, features] = weight.shape().to_array("linear")?;
     let count = shape.dims()[..shape.rank() - 1].iter().product();
     let x = x.reshape([count, features])?;
-    let (x, weight) = (matrix::<f32>(&x)?, matrix::<bf16>(weight)?.transpose());
-    let bias = inputs.get(2).map(|bias| bias.contiguous()).transpose()?;
+    let (x, weight) = (matrix::<X>(&x)?, matrix::<W>(weight)?.transpose());
+    let bias = bias.map(|bias| bias.contiguous()).transpose()?;
     let bias = bias.as_ref().map(Tensor::as_slice::<f32>).transpose()?;
     Tensor::build(shape, |dst: &mut [f32]| {
         let dst = MatMut::row_major(dst, count, outputs);
@@ -108,11 +113,19 @@ impl Op for Linear {
         Saves::inputs(&[0, 1])
     }
 
+    fn rounds(&self) -> Saves {
+        Saves::inputs(&[0])
+    }
+
     fn forward(&self, inputs: &[&Tensor], stats: &mut Stats) -> Result<Outputs> {
         let shape = validate(inputs)?;
         let precision = stats.precision();
-        if is_halved(inputs[0], inputs[1]) {
-            return Ok(forward_halved(inputs, shape)?.into());
+        let (x, weight, bias) = (inputs[0], inputs[1], inputs.get(2));
+        if is_halved(x, weight) {
+            return Ok(forward_rounding::<f32, bf16>([x, weight], bias, shape)?.into());
+        }
+        if let Some(x) = stats.rounded_input(0) {
+            return Ok(forward_rounding::<bf16, f32>([x, weight], bias, shape)?.into());
         }
         with_float!(inputs[0].dtype(), self.name(), T => Ok(forward::<T>(precision, inputs, shape)?.into()))
     }
@@ -129,7 +142,12 @@ impl Op for Linear {
             grad.reshape(ctx.input_shape(0))
         };
         let weight = || {
-            let grad = tall.transpose(0, 1)?.matmul(&rows(&ctx.input(0)?)?)?;
+            let across = tall.transpose(0, 1)?;
+            let rounded = ctx.rounded_input(0).filter(|_| !ctx.create_graph());
+            let grad = match rounded {
+                Some(x) => across.linear(&rows(&x)?.transpose(0, 1)?, None)?,
+                None => across.matmul(&rows(&ctx.input(0)?)?)?,
+            };
             in_dtype(grad, ctx.input_dtype(1))
         };
         let mut grads = vec![

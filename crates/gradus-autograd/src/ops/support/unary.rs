@@ -2,10 +2,12 @@
 
 use std::fmt::Debug;
 
-use gradus_linalg::Float;
-use gradus_tensor::{DType, Result, Tensor};
+use gradus_linalg::rounded::map_rounding;
+use gradus_linalg::{Float, elementwise};
+use gradus_tensor::{DType, Result, Tensor, bf16};
 
 use super::{Map1, Map2, map1, map2, scalar_like};
+use crate::again::in_f32;
 use crate::{Backward, Op, Outputs, Saves, Stats, Var, apply};
 
 /// What the backward of a function reads.
@@ -37,8 +39,23 @@ pub(crate) fn unary(f: impl Function, x: &Var) -> Result<Var> {
     apply(Unary(f), &[x])
 }
 
+/// [`unary`] within autocast: the backward reads `x` rounded to bf16, which takes half the memory. For functions that keep their input and
+/// whose outputs go to products that round them.
+pub(crate) fn unary_rounded<F: Function>(f: F, x: &Var) -> Result<Var> {
+    const { assert!(matches!(F::KEEPS, Keeps::Input)) };
+    if x.dtype() == DType::F32 {
+        apply(Rounded(f), &[x])
+    } else {
+        unary(f, x)
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Unary<F>(F);
+
+/// Statistic 0: `x` in bf16.
+#[derive(Clone, Copy, Debug)]
+struct Rounded<F>(F);
 
 #[derive(Clone, Copy)]
 struct Value<F>(F);
@@ -98,6 +115,59 @@ impl<F: Function> Op for Unary<F> {
         } else {
             Var::constant(map2(F::NAME, grad.tensor(), kept.tensor(), Grad(self.0))?)
         })])
+    }
+}
+
+impl<F: Function> Op for Rounded<F> {
+    fn name(&self) -> &'static str {
+        F::NAME
+    }
+
+    fn saves(&self) -> Saves {
+        Saves::NOTHING
+    }
+
+    fn forward(&self, inputs: &[&Tensor], stats: &mut Stats) -> Result<Outputs> {
+        if !stats.recording() {
+            return Ok(map1(F::NAME, inputs[0], Value(self.0))?.into());
+        }
+        let x = inputs[0].contiguous()?;
+        let (from, f) = (x.as_slice::<f32>()?, self.0);
+        let mut rounded = Tensor::zeros([0], DType::BF16)?;
+        let y = Tensor::try_build(x.shape(), |dst: &mut [f32]| {
+            rounded = Tensor::build(x.shape(), |rounded: &mut [bf16]| {
+                map_rounding(
+                    dst,
+                    rounded,
+                    from,
+                    #[inline(always)]
+                    move |x| f.value(x),
+                );
+            })?;
+            Ok(())
+        })?;
+        stats.push(rounded);
+        Ok(y.into())
+    }
+
+    fn backward(&self, ctx: &Backward<'_>, grad_out: &[Option<Var>]) -> Result<Vec<Option<Var>>> {
+        let grad = ctx.grad(grad_out, 0)?;
+        let x = ctx.stat(0)?;
+        if ctx.create_graph() {
+            let x = ctx.as_input(0, in_f32(x)?);
+            return Ok(vec![Some(self.0.grad_var(&grad, &x)?)]);
+        }
+        let (views, f) = ((grad.tensor().view::<f32>()?, x.view::<bf16>()?), self.0);
+        let grad_in = Tensor::build(x.shape(), |dst: &mut [f32]| {
+            elementwise::map2(
+                dst,
+                views.0,
+                views.1,
+                #[inline(always)]
+                move |grad: f32, x: bf16| f.grad(grad, x.to_f32()),
+            );
+        })?;
+        Ok(vec![Some(Var::constant(grad_in))])
     }
 }
 
