@@ -198,7 +198,7 @@ impl Walk<'_> {
             let Some(recorded) = node.recorded.as_ref().filter(|_| !ends) else {
                 continue;
             };
-            let Some(saved) = recorded.saved(self.retain) else {
+            let Some(mut saved) = recorded.saved(self.retain) else {
                 return Err(Error::GraphFreed {
                     op: recorded.op.name(),
                 });
@@ -207,12 +207,14 @@ impl Walk<'_> {
             let ctx = Backward {
                 node: &node,
                 recorded,
+                inputs: RefCell::new(std::mem::take(&mut saved.inputs)),
                 saved: &saved,
                 waiting: &waiting,
                 create_graph: self.create_graph,
             };
             let (timer, watch) = (Timer::start(), Watch::start());
             let grads_in = autocast(recorded.precision, || recorded.op.backward(&ctx, &grads))?;
+            saved.inputs = ctx.inputs.into_inner();
             if let Some(watch) = watch {
                 watch.backward(recorded.op.as_ref(), &saved, &grads, &grads_in)?;
             }

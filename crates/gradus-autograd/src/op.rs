@@ -235,6 +235,8 @@ pub struct Backward<'a> {
     pub(crate) node: &'a Arc<Node>,
     pub(crate) recorded: &'a Recorded,
     pub(crate) saved: &'a Saved,
+    /// Those of `saved`, while the backward runs.
+    pub(crate) inputs: RefCell<Vec<Option<Kept>>>,
     pub(crate) waiting: &'a RefCell<Waiting>,
     pub(crate) create_graph: bool,
 }
@@ -249,7 +251,8 @@ impl Backward<'_> {
     /// # Errors
     /// [`Error::NotSaved`] if [`Op::saves`] does not name it; [`Error::OutOfMemory`] if it has to be computed again or is kept rounded.
     pub fn input(&self, i: usize) -> Result<Var> {
-        let kept = self.saved.inputs.get(i).and_then(Option::as_ref);
+        let inputs = self.inputs.borrow();
+        let kept = inputs.get(i).and_then(Option::as_ref);
         let kept = kept.ok_or(Error::NotSaved {
             op: self.name(),
             what: "input",
@@ -260,9 +263,19 @@ impl Backward<'_> {
 
     /// Saved input `i` in bf16, if it is kept so; no graph leads back from it.
     pub(crate) fn rounded_input(&self, i: usize) -> Option<Var> {
-        match self.saved.inputs.get(i)? {
+        match self.inputs.borrow().get(i)? {
             Some(Kept::Rounded(x)) => Some(Var::constant(x.clone())),
             _ => None,
+        }
+    }
+
+    /// Saved input `i`, handed over to be written over, if nobody else holds it. The backward cannot ask for it again.
+    pub fn take_input(&self, i: usize) -> Option<Tensor> {
+        let mut inputs = self.inputs.borrow_mut();
+        let slot = inputs.get_mut(i)?;
+        match slot.take_if(|kept| matches!(kept, Kept::Value(x) if !x.is_shared()))? {
+            Kept::Value(x) => Some(x),
+            Kept::Again(_) | Kept::Rounded(_) => None,
         }
     }
 

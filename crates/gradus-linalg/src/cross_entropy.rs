@@ -13,7 +13,7 @@ use gradus_tensor::View;
 use crate::float::Float;
 use crate::reader::{BLOCK, Dims, Reader, step};
 use crate::simd::dispatch;
-use crate::softmax::{map_row, row_logsumexp, rows_per_task, shift, sum_of_powers};
+use crate::softmax::{map_row, map_row_mut, row_logsumexp, rows_per_task, shift, sum_of_powers};
 use crate::threads::{Rows, for_each_split};
 
 /// Parameters of the loss, as PyTorch's.
@@ -171,30 +171,36 @@ fn smooth_sum<T: Float>(
     sum
 }
 
+/// e^(x - high) for x up to `high`.
+#[inline(always)]
+fn power<T: Float>(x: T, high: T) -> T {
+    (x - high).exp_nonpositive()
+}
+
 /// Gradient of the row losses: `dst (N, C)` row-major gets
 /// `g[i] · ((1 - s) · w[t] · (p - [c = t]) + s/C · (p · Σ w - w[c]))`, 0 in ignored rows.
 ///
 /// `grad_out` has N elements (one a row loss) or 1, which then holds for all: for the mean, the outer gradient divided by
-/// [`CrossEntropy::divisor`] (0 if that is 0). `lse` is what forward stored.
+/// [`CrossEntropy::divisor`] (0 if that is 0). `lse` is what forward stored. Without `logits` they are what `dst` holds.
 pub fn cross_entropy_backward<T: Float>(
     dst: &mut [T],
-    logits: View<'_, T>,
+    logits: Option<View<'_, T>>,
     targets: &[i64],
     lse: &[f64],
     grad_out: &[T],
     params: &CrossEntropy<'_, T>,
 ) {
     debug_assert!(grad_out.len() == 1 || grad_out.len() == targets.len());
-    let classes = logits.shape()[1];
     if dst.is_empty() {
         return;
     }
+    let classes = dst.len() / targets.len();
     let s = params.label_smoothing;
     let spread = s / classes as f64;
     let total = params
         .weight
         .map_or(classes as f64, crate::reduce::sum_slice);
-    let (row, start) = row_layout(&logits);
+    let logits = logits.map(|logits| (logits.data(), row_layout(&logits)));
     for_each_split(
         (
             Rows {
@@ -220,26 +226,40 @@ pub fn cross_entropy_backward<T: Float>(
                 let scale = ((1.0 - s) * weight + spread * total) * libm::exp(-low);
                 let scale = T::from_f64(scale) * g;
                 let each = T::from_f64(spread) * g;
-                for_each_part(logits.data(), row, start(i), |at, part| {
-                    let dst = &mut dst[at..at + part.len()];
-                    dispatch(
+                match &logits {
+                    None => dispatch(
                         #[inline(always)]
                         || {
-                            map_row(
+                            map_row_mut(
                                 dst,
-                                part,
                                 #[inline(always)]
-                                |x| (x - high).exp_nonpositive() * scale,
+                                |x| power(x, high) * scale,
                             );
                         },
-                    );
-                    if s != 0.0 {
-                        let weight = |c: usize| params.weight.map_or(T::ONE, |w| w[at + c]);
-                        dst.iter_mut()
-                            .enumerate()
-                            .for_each(|(c, d)| *d -= each * weight(c));
+                    ),
+                    Some((data, (row, start))) => {
+                        for_each_part(data, *row, start(i), |at, part| {
+                            let dst = &mut dst[at..at + part.len()];
+                            dispatch(
+                                #[inline(always)]
+                                || {
+                                    map_row(
+                                        dst,
+                                        part,
+                                        #[inline(always)]
+                                        |x| power(x, high) * scale,
+                                    );
+                                },
+                            );
+                        });
                     }
-                });
+                }
+                if s != 0.0 {
+                    let weight = |c: usize| params.weight.map_or(T::ONE, |w| w[c]);
+                    dst.iter_mut()
+                        .enumerate()
+                        .for_each(|(c, d)| *d -= each * weight(c));
+                }
                 dst[class] -= T::from_f64((1.0 - s) * weight) * g;
             }
         },
@@ -304,8 +324,11 @@ mod tests {
             cross_entropy(&mut losses, &mut lse, placed.view(), &targets, &params);
             check_close(placed.name, &losses, &want, 1e-12, 1e-12);
             let mut d = vec![f64::NAN; n * classes];
-            cross_entropy_backward(&mut d, placed.view(), &targets, &lse, &g, &params);
+            cross_entropy_backward(&mut d, Some(placed.view()), &targets, &lse, &g, &params);
             check_close(placed.name, &d, &want_grad, 1e-6, 1e-8);
+            let mut over = logits.clone();
+            cross_entropy_backward(&mut over, None, &targets, &lse, &g, &params);
+            check_same_bits("written over the scores", &over, &d);
         }
     }
 
@@ -340,7 +363,7 @@ mod tests {
         );
         cross_entropy_backward(
             &mut d,
-            wide,
+            Some(wide),
             &targets,
             &lse,
             &[0.5],
@@ -352,7 +375,14 @@ mod tests {
             let x = View::contiguous(&x, shape).unwrap();
             with_threads(threads, || {
                 cross_entropy(&mut losses, &mut lse, x, &targets, &CrossEntropy::default());
-                cross_entropy_backward(&mut d, x, &targets, &lse, &[0.5], &CrossEntropy::default());
+                cross_entropy_backward(
+                    &mut d,
+                    Some(x),
+                    &targets,
+                    &lse,
+                    &[0.5],
+                    &CrossEntropy::default(),
+                );
             });
             losses.extend(d);
             losses
@@ -373,7 +403,7 @@ mod tests {
         let (mut losses, mut lse, mut d) = ([9.0; 2], [9.0; 2], [9.0; 4]);
         let params = CrossEntropy::default();
         cross_entropy(&mut losses, &mut lse, x, &[-100, -100], &params);
-        cross_entropy_backward(&mut d, x, &[-100, -100], &lse, &[1.0], &params);
+        cross_entropy_backward(&mut d, Some(x), &[-100, -100], &lse, &[1.0], &params);
         assert_eq!(
             (losses, d, params.divisor(&[-100, -100])),
             ([0.0; 2], [0.0; 4], 0.0)
@@ -386,7 +416,7 @@ mod tests {
         let (mut losses, mut lse) = ([9.0; 3], [9.0; 3]);
         let params = CrossEntropy::default();
         cross_entropy(&mut losses, &mut lse, x, &[-100; 3], &params);
-        cross_entropy_backward(&mut [], x, &[-100; 3], &lse, &[1.0], &params);
+        cross_entropy_backward(&mut [], Some(x), &[-100; 3], &lse, &[1.0], &params);
         assert_eq!(losses, [0.0; 3]);
     }
 }

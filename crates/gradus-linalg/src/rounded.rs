@@ -8,22 +8,12 @@ use crate::threads::for_each_split;
 
 /// `dst[i]` is `x[i]` rounded to bf16, to nearest, ties to even.
 pub fn round(dst: &mut [bf16], x: View<'_, f32>) {
-    map1(
-        dst,
-        x,
-        #[inline(always)]
-        |x| bf16::from_f32(x),
-    );
+    map1(dst, x, bf16::from_f32);
 }
 
 /// `dst[i]` is `x[i]`.
 pub fn widen(dst: &mut [f32], x: View<'_, bf16>) {
-    map1(
-        dst,
-        x,
-        #[inline(always)]
-        |x| x.to_f32(),
-    );
+    map1(dst, x, bf16::to_f32);
 }
 
 /// `dst[i] = f(x[i])`, and `rounded[i]` is `x[i]` as [`round`] gives it. All three of one length.

@@ -89,16 +89,21 @@ impl CrossEntropy {
     }
 
     fn backward<T: Float>(&self, ctx: &Backward<'_>, grad: &Var) -> Result<Tensor> {
-        let x = ctx.input(0)?;
         let (targets, params) = (self.targets.as_slice::<i64>()?, self.params::<T>()?);
         let grad = grad
             .mul_scalar(self.scale::<T>()?)?
             .into_tensor()
             .contiguous()?;
-        let (logits, grad) = (x.tensor().view::<T>()?, grad.as_slice::<T>()?);
-        let lse = ctx.stat(0)?.as_slice::<f64>()?;
+        let (grad, lse) = (grad.as_slice::<T>()?, ctx.stat(0)?.as_slice::<f64>()?);
+        if let Some(mut x) = ctx.take_input(0) {
+            let over = x.make_mut::<T>()?;
+            kernel::cross_entropy_backward(over, None, targets, lse, grad, &params);
+            return Ok(x);
+        }
+        let x = ctx.input(0)?;
+        let logits = x.tensor().view::<T>()?;
         Tensor::build(x.shape(), |dst: &mut [T]| {
-            kernel::cross_entropy_backward(dst, logits, targets, lse, grad, &params);
+            kernel::cross_entropy_backward(dst, Some(logits), targets, lse, grad, &params);
         })
     }
 
@@ -187,7 +192,8 @@ impl Var {
     ///
     /// # Gradient
     /// Of row `i`: `g · ((1 - s) · w[t] · (p[c] - [c = t]) + s / C · (p[c] · Σ w - w[c]))`, divided as the mean was; 0 where
-    /// ignored; the targets have none. Saves the scores and one number a row: `p` is computed again.
+    /// ignored; the targets have none. Saves the scores and one number a row: `p` is computed again, and written over
+    /// the scores if nobody else holds them.
     ///
     /// # Errors
     /// [`crate::Error::Rank`] of rank 0; [`crate::Error::ShapeMismatch`] if targets or weights do not fit;
@@ -399,8 +405,36 @@ mod tests {
     use super::CrossEntropyConfig;
     use crate::ops::Reduction;
     use crate::ops::support::testing::*;
-    use crate::{Error, Tensor, Var};
+    use crate::{Error, GradConfig, Tensor, Var, grad};
     use gradus_testing::check_close;
+
+    #[test]
+    fn scores_that_nobody_else_holds_are_written_over() {
+        let w = leaf(&[0.5, -1.0, 2.0, 0.25, 1.5, -0.5], [3, 2]);
+        let targets = tensor(&[2_i64, 0], 2);
+        let x = constant(&[1.0, 2.0, -1.0, 0.5], [2, 2]);
+        let loss = |scores: &Var| scores.cross_entropy(&targets, &CrossEntropyConfig::default());
+        let held = x.linear(&w, None).unwrap();
+        let before = values(&held);
+        let grads = loss(&held).unwrap().backward().unwrap();
+        let want = grads.get_var(&w).unwrap().to_vec::<f64>().unwrap();
+        assert_eq!(values(&held), before);
+        let free = || loss(&x.linear(&w, None).unwrap()).unwrap();
+        let grads = free().backward().unwrap();
+        assert_eq!(grads.get_var(&w).unwrap().to_vec::<f64>().unwrap(), want);
+        // A graph that is walked again keeps them.
+        let (loss, keep) = (
+            free(),
+            GradConfig {
+                retain_graph: true,
+                ..GradConfig::default()
+            },
+        );
+        for _ in 0..2 {
+            let grads = grad(&[&loss], &[&w], None, &keep).unwrap();
+            assert_eq!(values(grads[0].as_ref().unwrap()), want);
+        }
+    }
 
     const REDUCTIONS: [Reduction; 3] = [Reduction::None, Reduction::Sum, Reduction::Mean];
 
