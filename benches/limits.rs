@@ -11,6 +11,8 @@ use serde_json::json;
 use std::hint::black_box;
 use std::process::ExitCode;
 use std::sync::Barrier;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Release};
 use std::time::Instant;
 
 const REPEATS: usize = 9;
@@ -24,6 +26,8 @@ const CACHED_PASSES: usize = 200;
 /// Bytes of the fresh memory of a thread.
 const FRESH: usize = 128 << 20;
 const PAGE: usize = 4096;
+/// Times that a number goes to another thread and back in a repeat: 5 to 30 ms.
+const TRIPS: u32 = 100_000;
 
 fn main() -> ExitCode {
     let (mut threads, mut faults) = (1, false);
@@ -93,6 +97,7 @@ fn limits(threads: usize) -> serde_json::Value {
         "copy_gbs": rounded(copy),
         "triad_gbs": rounded(triad),
         "l2_read_gbs": rounded(second_level),
+        "round_trip_ns": (threads > 1).then(|| rounded(round_trip_ns())),
     })
 }
 
@@ -153,6 +158,29 @@ fn page_fault_ns(threads: usize) -> f64 {
         pages
     });
     threads as f64 / per_second
+}
+
+/// Nanoseconds until a number that one thread wrote was read and answered by another: whether they share a cache.
+fn round_trip_ns() -> f64 {
+    let turn = AtomicU32::new(0);
+    // Even numbers are the first thread's to count on from, odd ones the other's.
+    let count = |rest: u32| {
+        let began = Instant::now();
+        for next in (rest..2 * TRIPS).step_by(2) {
+            while turn.load(Acquire) != next {
+                std::hint::spin_loop();
+            }
+            turn.fetch_add(1, AcqRel);
+        }
+        began.elapsed().as_secs_f64() * 1e9 / f64::from(TRIPS)
+    };
+    median((0..REPEATS).map(|_| {
+        turn.store(0, Release);
+        std::thread::scope(|scope| {
+            scope.spawn(|| count(1));
+            count(0)
+        })
+    }))
 }
 
 fn median(values: impl Iterator<Item = f64>) -> f64 {

@@ -13,7 +13,7 @@ const FILE: &str = "benches/results/limits.json";
 /// glibc asks for huge pages, so that the arrays' memory is not held back by page tables.
 const HUGE_PAGES: (&str, &str) = ("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1");
 /// The rows of the table.
-const ROWS: [(&str, &str, &str); 9] = [
+const ROWS: [(&str, &str, &str); 10] = [
     ("f32_gflops", "f32 multiply-add, widest vectors", "GFLOP/s"),
     ("f32_avx2_gflops", "f32 multiply-add, AVX2", "GFLOP/s"),
     ("bf16_gflops", "bf16 dot product", "GFLOP/s"),
@@ -21,6 +21,7 @@ const ROWS: [(&str, &str, &str); 9] = [
     ("copy_gbs", "memory, copy (read + written)", "GB/s"),
     ("triad_gbs", "memory, a = b + 3 c (read + written)", "GB/s"),
     ("l2_read_gbs", "512 KiB a core, read", "GB/s"),
+    ("round_trip_ns", "a number to another core and back", "ns"),
     ("page_fault_ns", "first write to a fresh page", "ns"),
     (
         "huge_page_fault_ns",
