@@ -186,7 +186,7 @@ impl Stats {
     }
 
     /// Input `i` in bf16 for products that would round it, if [`Op::rounds`] names it and that saves memory.
-    pub(crate) fn rounded_input(&self, i: usize) -> Option<&Tensor> {
+    pub fn rounded_input(&self, i: usize) -> Option<&Tensor> {
         self.rounded.get(i)?.as_ref()
     }
 
@@ -262,7 +262,7 @@ impl Backward<'_> {
     }
 
     /// Saved input `i` in bf16, if it is kept so; no graph leads back from it.
-    pub(crate) fn rounded_input(&self, i: usize) -> Option<Var> {
+    pub fn rounded_input(&self, i: usize) -> Option<Var> {
         match self.inputs.borrow().get(i)? {
             Some(Kept::Rounded(x)) => Some(Var::constant(x.clone())),
             _ => None,

@@ -14,7 +14,7 @@ use crate::float::Float;
 struct Line([f64; 8]);
 
 thread_local! {
-    /// Free buffers, the last used on top: a kernel that runs inside another one's parallel loop takes the next.
+    /// Free buffers: a kernel that runs inside another one's parallel loop takes the next.
     static FREE: RefCell<Vec<Vec<Line>>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -22,7 +22,7 @@ thread_local! {
 pub(crate) fn with_scratch<T: Float, R>(len: usize, f: impl FnOnce(&mut [T]) -> R) -> R {
     debug_assert!(matches!(T::DTYPE, DType::F32 | DType::F64));
     let lines = (len * size_of::<T>()).div_ceil(size_of::<Line>());
-    let mut buffer = FREE.with_borrow_mut(Vec::pop).unwrap_or_default();
+    let mut buffer = FREE.with_borrow_mut(|free| take(free, lines));
     if buffer.len() < lines {
         buffer.resize(lines, Line([0.0; 8]));
     }
@@ -32,6 +32,16 @@ pub(crate) fn with_scratch<T: Float, R>(len: usize, f: impl FnOnce(&mut [T]) -> 
     let result = f(slice);
     FREE.with_borrow_mut(|free| free.push(buffer));
     result
+}
+
+/// The smallest buffer of at least `lines`, or the longest, which has the least to grow.
+fn take(free: &mut Vec<Vec<Line>>, lines: usize) -> Vec<Line> {
+    let place = |buffer: &Vec<Line>| {
+        let len = buffer.len();
+        if len < lines { usize::MAX - len } else { len }
+    };
+    let best = (0..free.len()).min_by_key(|&i| place(&free[i]));
+    best.map_or_else(Vec::new, |i| free.swap_remove(i))
 }
 
 /// A destination whose parts are written by several threads at once.
@@ -87,5 +97,14 @@ mod tests {
         });
         assert_eq!(first % 64, 0);
         assert_eq!(with_scratch::<f32, _>(50, |a| a.as_ptr().addr()), first);
+    }
+
+    #[test]
+    fn the_smallest_that_is_long_enough_is_taken() {
+        let buffer = |len| vec![Line([0.0; 8]); len];
+        let mut free = vec![buffer(40), buffer(10), buffer(20)];
+        let lens = [11, 30, 50].map(|lines| take(&mut free, lines).len());
+        assert_eq!(lens, [20, 40, 10]);
+        assert!(take(&mut free, 1).is_empty());
     }
 }
