@@ -19,7 +19,8 @@ pub fn precision() -> Precision {
 /// made of it (`bmm`, `addmm`, `einsum`, …), `linear`, convolutions and transposed convolutions of one and two sides, and
 /// `scaled_dot_product_attention`. Everything else stays in f32: softmax, norms, losses, reductions, optimizers, decompositions and their
 /// gradients. There `gelu` and `gelu_tanh` may be off by some last places of f32, which is far below what bf16 keeps. Values stay stored in f32,
-/// and so parameters are masters of themselves. Ops of f64 are not touched.
+/// and so parameters are masters of themselves; but what `linear` keeps for its backward may be stored rounded, which changes no bit, and the
+/// gradients of `gelu` and `gelu_tanh` are those at their inputs rounded to bf16. Ops of f64 are not touched.
 ///
 /// The gradient of an op runs in the precision in which the op was recorded, whatever holds around the backward. Holds for the calling thread
 /// and until `f` returns, also by a panic; [`Precision::Full`] within switches it off again.
