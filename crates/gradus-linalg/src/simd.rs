@@ -72,6 +72,17 @@ pub(crate) fn prefetch<T>(place: *const T) {
     }
 }
 
+/// As [`prefetch`], for later: into the second cache only.
+#[inline(always)]
+pub(crate) fn prefetch_far<T>(place: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: as in `prefetch`.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T1>(place.cast::<i8>());
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,6 +11,8 @@
 //! the order of sums.
 
 #[cfg(target_arch = "x86_64")]
+mod ahead;
+#[cfg(target_arch = "x86_64")]
 mod few;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod kernel;

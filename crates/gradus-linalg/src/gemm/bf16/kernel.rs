@@ -4,13 +4,14 @@
 use std::arch::x86_64::*;
 use std::sync::OnceLock;
 
-use super::pack::{self, LANES, mask16};
+use super::pack::{self, LANES, Panels, mask16};
 use super::{DEPTH, Job, Rounded};
 use crate::gemm::mat::Raw;
 use crate::gemm::tasks::Tasks;
 use crate::gemm::{Accum, Bias};
 use crate::scratch::with_scratch;
-use crate::threads::{for_each_block, for_each_chunk_mut};
+use crate::simd::prefetch_all;
+use crate::threads::{current_threads, for_each_block, for_each_chunk_mut};
 
 /// Registers across a tile.
 const ACROSS: usize = 4;
@@ -93,23 +94,23 @@ impl<A: Rounded, B: Rounded> Job<'_, A, B> {
         parallel: bool,
     ) {
         let of_panel = WIDTH * depth.div_ceil(2);
-        let chunk = if parallel { of_panel } else { packed.len() };
-        for_each_chunk_mut(packed, chunk, |index, dst| {
-            for (at, dst) in dst.chunks_mut(of_panel).enumerate() {
-                let first = index * (chunk / of_panel) * WIDTH + at * WIDTH;
-                let lanes = WIDTH.min(cols - first);
-                let x = self.b.at(p, j + first).transpose();
-                // SAFETY: promised by the caller; a panel has room for its columns, rounded up to registers.
-                unsafe {
-                    pack::across(
-                        dst.as_mut_ptr(),
-                        lanes.next_multiple_of(LANES),
-                        x,
-                        lanes,
-                        depth,
-                    );
-                }
-            }
+        let x = self.b.at(p, j).transpose();
+        let together = match (parallel, x.rs) {
+            (false, _) => cols.div_ceil(WIDTH),
+            // Pieces of rows as long as can be.
+            (true, 1) => cols.div_ceil(WIDTH).div_ceil(current_threads()),
+            (true, _) => 1,
+        };
+        for_each_chunk_mut(packed, together * of_panel, |index, dst| {
+            let first = index * together * WIDTH;
+            let lanes = (together * WIDTH).min(cols - first);
+            let panels = Panels {
+                width: WIDTH,
+                words: of_panel,
+                last: (lanes - (lanes - 1) / WIDTH * WIDTH).next_multiple_of(LANES),
+            };
+            // SAFETY: promised by the caller; panels have room for their columns, rounded up to registers.
+            unsafe { pack::in_panels(dst.as_mut_ptr(), panels, x.at(first, 0), lanes, depth) };
         });
     }
 
@@ -250,13 +251,14 @@ unsafe fn pack_left<A: Rounded>(copy: *mut u32, a: Raw<A>, rows: usize, count: u
         return Left::along(copy, PITCH);
     }
     let panel = PANEL * count.div_ceil(2);
-    for top in (0..rows).step_by(PANEL) {
-        let lanes = PANEL.min(rows - top);
-        let dst = copy.wrapping_add(top / PANEL * panel);
-        // The last panel is as wide as the others, so that its rows lie as theirs.
-        // SAFETY: promised by the caller.
-        unsafe { pack::across(dst, PANEL, a.at(top, 0), lanes, count) };
-    }
+    // The last panel is as wide as the others, so that its rows lie as theirs.
+    let panels = Panels {
+        width: PANEL,
+        words: panel,
+        last: PANEL,
+    };
+    // SAFETY: promised by the caller.
+    unsafe { pack::in_panels(copy, panels, a, rows, count) };
     Left {
         words: copy,
         steps: [1, PANEL],
@@ -368,6 +370,11 @@ impl Tile {
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
     unsafe fn run<const R: usize, const V: usize>(self, out: &Out<'_>) {
         let [i, j] = self.at;
+        if out.dst.cs == 1 {
+            for r in 0..R {
+                prefetch_all(out.dst.at(i + r, j).ptr, V * LANES);
+            }
+        }
         // SAFETY: promised by the caller.
         let sums = unsafe { self.sums::<R, V>() };
         for (r, sums) in sums.iter().enumerate() {

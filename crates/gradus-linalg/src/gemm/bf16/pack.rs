@@ -8,6 +8,7 @@ use std::arch::x86_64::*;
 use gradus_tensor::DType;
 
 use super::Rounded;
+use super::ahead::{Ahead, ask_for_row};
 use crate::gemm::mat::Raw;
 
 /// Lanes of a register of pairs.
@@ -111,12 +112,53 @@ fn transpose(rows: [__m512i; 16]) -> [__m512i; 16] {
     out
 }
 
-/// Packs `lanes` lanes so that those of a pair follow one another, `width` words a pair: `dst[pair · width + lane]`. Lanes from `lanes`
+/// How lanes are cut into panels: `width` lanes each, a multiple of 16, in `words` words; those of the last are `last` wide.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Panels {
+    pub(crate) width: usize,
+    pub(crate) words: usize,
+    pub(crate) last: usize,
+}
+
+/// Packs `lanes` lanes so that those of a pair follow one another, panel by panel: `dst[panel · words + pair · width + lane]`. Lanes from `lanes`
 /// rounded up to a multiple of 16 on are not written.
 ///
 /// # Safety
-/// `x` is readable in `lanes` lanes and `count` terms, `dst` writable in `count.div_ceil(2) · width` words; `width` is a multiple of 16 and
-/// at least `lanes`. The processor has the instructions.
+/// `x` is readable in `lanes` lanes and `count` terms, `dst` writable in the panels, of which each has room for `count.div_ceil(2)` pairs. The
+/// processor has the instructions.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
+pub(crate) unsafe fn in_panels<T: Rounded>(
+    dst: *mut u32,
+    panels: Panels,
+    x: Raw<T>,
+    lanes: usize,
+    count: usize,
+) {
+    if x.rs == 1 || lanes == 1 {
+        // SAFETY: promised by the caller.
+        return unsafe { side_by_side(dst, panels, x, lanes, count) };
+    }
+    for first in (0..lanes).step_by(LANES) {
+        let (panel, lane) = (first / panels.width, first % panels.width);
+        let is_last = lanes - panel * panels.width <= panels.width;
+        let width = if is_last { panels.last } else { panels.width };
+        let dst = dst.wrapping_add(panel * panels.words + lane);
+        let (x, lanes) = (x.at(first, 0), LANES.min(lanes - first));
+        // SAFETY: promised by the caller, for these lanes.
+        unsafe {
+            if x.cs == 1 {
+                turned(dst, width, x, lanes, count);
+            } else {
+                one_by_one(dst, width, x, lanes, count);
+            }
+        }
+    }
+}
+
+/// Packs the lanes of one panel, `width` words a pair: `dst[pair · width + lane]`.
+///
+/// # Safety
+/// As for [`in_panels`].
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
 pub(crate) unsafe fn across<T: Rounded>(
     dst: *mut u32,
@@ -126,40 +168,106 @@ pub(crate) unsafe fn across<T: Rounded>(
     count: usize,
 ) {
     debug_assert!(width.is_multiple_of(LANES) && width >= lanes);
-    for lane in (0..lanes).step_by(LANES) {
-        let dst = dst.wrapping_add(lane);
-        let (x, lanes) = (x.at(lane, 0), LANES.min(lanes - lane));
-        // SAFETY: a part of what the caller promised.
-        unsafe {
-            if x.rs == 1 || lanes == 1 {
-                for k in (0..count).step_by(2) {
-                    let high = (k + 1 < count).then(|| x.at(0, k + 1).ptr.cast_const());
-                    let words = pairs(x.at(0, k).ptr.cast_const(), high, lanes);
-                    _mm512_storeu_si512(dst.add(k / 2 * width).cast(), words);
-                }
-            } else if x.cs == 1 {
-                for k in (0..count).step_by(2 * LANES) {
-                    let mut rows = [_mm512_setzero_si512(); LANES];
-                    for (lane, row) in rows[..lanes].iter_mut().enumerate() {
-                        *row = terms(x.at(lane, k).ptr.cast_const(), count - k);
-                    }
-                    let columns = transpose(rows);
-                    let pairs = (count - k).div_ceil(2).min(LANES);
-                    for (pair, &words) in columns[..pairs].iter().enumerate() {
-                        _mm512_storeu_si512(dst.add((k / 2 + pair) * width).cast(), words);
-                    }
-                }
+    let panels = Panels {
+        width,
+        words: 0,
+        last: width,
+    };
+    // SAFETY: promised by the caller.
+    unsafe { in_panels(dst, panels, x, lanes, count) }
+}
+
+/// [`in_panels`] of lanes that lie side by side, pair after pair: memory is read in as long pieces as there are.
+///
+/// # Safety
+/// As for [`in_panels`]; `x.rs` is 1, or there is one lane.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
+unsafe fn side_by_side<T: Rounded>(
+    dst: *mut u32,
+    panels: Panels,
+    x: Raw<T>,
+    lanes: usize,
+    count: usize,
+) {
+    let rows = x.transpose();
+    for k in (0..count).step_by(2) {
+        let high = (k + 1 < count).then(|| x.at(0, k + 1).ptr.cast_const());
+        let low = x.at(0, k).ptr.cast_const();
+        for (panel, first) in (0..lanes).step_by(panels.width).enumerate() {
+            let end = lanes.min(first + panels.width);
+            let width = if end == lanes {
+                panels.last
             } else {
-                for k in (0..count).step_by(2) {
-                    for lane in 0..LANES {
-                        let word = if lane < lanes {
-                            word(x, lane, k, count)
-                        } else {
-                            0
-                        };
-                        *dst.add(k / 2 * width + lane) = word;
-                    }
+                panels.width
+            };
+            let dst = dst.wrapping_add(panel * panels.words + k / 2 * width);
+            for lane in (first..end).step_by(LANES) {
+                ask_for_row(rows.at(k, lane), LANES, lanes);
+                ask_for_row(rows.at(k + 1, lane), LANES, lanes);
+                let high = high.map(|high| high.wrapping_add(lane));
+                // SAFETY: the caller's promise, for at most 16 of the lanes.
+                unsafe {
+                    let words = pairs(low.wrapping_add(lane), high, LANES.min(end - lane));
+                    _mm512_storeu_si512(dst.wrapping_add(lane - first).cast(), words);
                 }
+            }
+        }
+    }
+}
+
+/// At most 16 lanes whose terms follow one another, `width` words a pair.
+///
+/// # Safety
+/// As for [`in_panels`]; `x.cs` is 1.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
+unsafe fn turned<T: Rounded>(dst: *mut u32, width: usize, x: Raw<T>, lanes: usize, count: usize) {
+    let mut ahead = Ahead::new(x.at(LANES, 0), count);
+    for k in (0..count).step_by(2 * LANES) {
+        let mut rows = [_mm512_setzero_si512(); LANES];
+        if lanes == LANES && k + 2 * LANES <= count {
+            // Constant bounds: the rows stay in registers.
+            for (lane, row) in rows.iter_mut().enumerate() {
+                // SAFETY: promised by the caller.
+                *row = unsafe { terms(x.at(lane, k).ptr.cast_const(), 2 * LANES) };
+                ahead.ask(2 * LANES);
+            }
+        } else {
+            for (lane, row) in rows[..lanes].iter_mut().enumerate() {
+                // SAFETY: promised by the caller.
+                *row = unsafe { terms(x.at(lane, k).ptr.cast_const(), count - k) };
+                ahead.ask(2 * LANES);
+            }
+        }
+        let columns = transpose(rows);
+        let pairs = (count - k).div_ceil(2).min(LANES);
+        for (pair, &words) in columns[..pairs].iter().enumerate() {
+            let dst = dst.wrapping_add((k / 2 + pair) * width);
+            // SAFETY: promised by the caller, for these pairs.
+            unsafe { _mm512_storeu_si512(dst.cast(), words) };
+        }
+    }
+}
+
+/// At most 16 lanes of any strides, `width` words a pair.
+///
+/// # Safety
+/// As for [`in_panels`].
+unsafe fn one_by_one<T: Rounded>(
+    dst: *mut u32,
+    width: usize,
+    x: Raw<T>,
+    lanes: usize,
+    count: usize,
+) {
+    for k in (0..count).step_by(2) {
+        for lane in 0..LANES {
+            // SAFETY: promised by the caller.
+            unsafe {
+                *dst.add(k / 2 * width + lane) = if lane < lanes {
+                    word(x, lane, k, count)
+                } else {
+                    0
+                };
             }
         }
     }
