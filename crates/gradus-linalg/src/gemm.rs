@@ -5,6 +5,8 @@
 //! operands, for larger ones and those that lie across; `strip`, which packs none, for the blocks of attention. Dims: M rows, N columns, K
 //! inner, B batch.
 
+#[cfg(target_arch = "x86_64")]
+mod ahead;
 mod batched;
 pub(crate) mod bf16;
 mod blocked;
@@ -447,20 +449,15 @@ impl<'a, T: Float> Product<'a, T> {
     /// As `U`, which is what `T` is.
     fn cast<U>(self) -> Product<'a, U> {
         debug_assert_eq!(size_of::<U>(), size_of::<T>());
-        let raw = |raw: Raw<T>| Raw {
-            ptr: raw.ptr.cast::<U>(),
-            rs: raw.rs,
-            cs: raw.cs,
-        };
         // SAFETY: T and U are the same type, so a slice of the one is a slice of the other.
         let slice = |bias: &'a [T]| unsafe {
             std::slice::from_raw_parts(bias.as_ptr().cast::<U>(), bias.len())
         };
         Product {
-            dst: raw(self.dst),
+            dst: self.dst.cast(),
             accum: self.accum,
-            a: raw(self.a),
-            b: raw(self.b),
+            a: self.a.cast(),
+            b: self.b.cast(),
             m: self.m,
             n: self.n,
             k: self.k,

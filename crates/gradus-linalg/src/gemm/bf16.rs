@@ -11,8 +11,6 @@
 //! the order of sums.
 
 #[cfg(target_arch = "x86_64")]
-mod ahead;
-#[cfg(target_arch = "x86_64")]
 mod few;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod kernel;

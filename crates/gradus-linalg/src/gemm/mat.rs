@@ -295,6 +295,16 @@ impl<T> Raw<T> {
             ..self
         }
     }
+
+    /// As `U`, which is what `T` is.
+    pub(super) fn cast<U>(self) -> Raw<U> {
+        debug_assert_eq!(size_of::<U>(), size_of::<T>());
+        Raw {
+            ptr: self.ptr.cast::<U>(),
+            rs: self.rs,
+            cs: self.cs,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -49,11 +49,7 @@ impl<T: Lanes> Panel<'_, T> {
     /// Called with the `U` that `T` is.
     fn run<U: Float>(dst: &mut [U], lines: Raw<U>, count: usize) {
         assert_eq!(T::DTYPE, U::DTYPE);
-        let lines = Raw {
-            ptr: lines.ptr.cast::<T>(),
-            rs: lines.rs,
-            cs: lines.cs,
-        };
+        let lines = lines.cast::<T>();
         // SAFETY: T and U are the same type.
         let dst =
             unsafe { std::slice::from_raw_parts_mut(dst.as_mut_ptr().cast::<T>(), dst.len()) };
@@ -93,8 +89,8 @@ pub(super) unsafe fn interleave<S: Simd, T: Lanes, const W: usize>(
         #[cfg(target_arch = "x86_64")]
         if lines.cs == 1 && size_of::<T::Register<S>>() == 64 && T::DTYPE == DType::F32 {
             let terms = dst.len() / W;
-            let (dst, source) = (dst.as_mut_ptr().cast::<f32>(), lines.ptr.cast::<f32>());
-            return wide::transpose::<W>(dst, source, lines.rs, [count, terms]);
+            let lines = lines.cast::<f32>();
+            return wide::transpose::<W>(dst.as_mut_ptr().cast::<f32>(), lines, [count, terms]);
         }
         if count == W {
             for (p, dst) in dst.chunks_exact_mut(W).enumerate() {
@@ -119,27 +115,32 @@ pub(super) unsafe fn interleave<S: Simd, T: Lanes, const W: usize>(
 mod wide {
     use std::arch::x86_64::*;
 
-    /// As [`super::interleave`] of `count` lines that are contiguous and `stride` apart.
+    use crate::gemm::ahead::Ahead;
+    use crate::gemm::mat::Raw;
+
+    /// As [`super::interleave`] of `count` lines whose terms are contiguous.
     ///
     /// # Safety
     /// The lines are readable in `terms` elements, `dst` is writable in `terms · W`.
     #[target_feature(enable = "avx512f")]
     pub(super) unsafe fn transpose<const W: usize>(
         dst: *mut f32,
-        lines: *const f32,
-        stride: isize,
+        lines: Raw<f32>,
         [count, terms]: [usize; 2],
     ) {
+        let stride = lines.rs;
         for first in (0..W).step_by(16) {
             let width = (W - first).min(16);
             let own = count.saturating_sub(first).min(width);
-            let lines = lines.wrapping_offset(stride * first as isize);
+            let lines = lines.at(first, 0);
+            let mut ahead = Ahead::new(lines.at(width, 0), terms);
             let whole = match (own, width) {
                 (16, _) | (12, 12) => terms / 16 * 16,
                 _ => 0,
             };
             for p in (0..terms).step_by(16) {
-                let (dst, lines) = (dst.wrapping_add(p * W + first), lines.wrapping_add(p));
+                ahead.ask(16 * width);
+                let (dst, lines) = (dst.wrapping_add(p * W + first), lines.at(0, p).ptr);
                 // SAFETY: the caller's promise, for at most 16 of the lines and terms.
                 unsafe {
                     match (p < whole, width) {

@@ -8,7 +8,7 @@ use std::arch::x86_64::*;
 use gradus_tensor::DType;
 
 use super::Rounded;
-use super::ahead::{Ahead, ask_for_row};
+use crate::gemm::ahead::{Ahead, ask_for_row};
 use crate::gemm::mat::Raw;
 
 /// Lanes of a register of pairs.
