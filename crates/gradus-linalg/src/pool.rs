@@ -87,16 +87,14 @@ fn max_plane<T: Float>(dst: &mut [T], places: &mut [u32], x: &[T], windows: &Win
     dispatch(
         #[inline(always)]
         || {
+            if windows.are_pairs() {
+                return max_plane_two_by_two(dst, places, x, windows);
+            }
             let rows = dst
                 .chunks_exact_mut(across)
                 .zip(places.chunks_exact_mut(across));
             for (row, (dst, places)) in rows.enumerate() {
-                match windows.pairs_from(row, across) {
-                    Some((start, width)) => {
-                        max_row_two_by_two(dst, places, x, start, width);
-                    }
-                    None => max_row(dst, places, x, windows, [row / down, row % down]),
-                }
+                max_row(dst, places, x, windows, [row / down, row % down]);
             }
         },
     );
@@ -111,36 +109,38 @@ fn wins<T: Float>(new: T, old: T) -> bool {
 /// Windows of 2 × 2 that are computed together.
 const PAIRS: usize = 16;
 
-/// Windows of 2 × 2 side by side, from place `start` of the plane `x` on.
+/// Windows of 2 × 2 side by side.
 #[inline(always)]
-fn max_row_two_by_two<T: Float>(
-    dst: &mut [T],
-    places: &mut [u32],
-    x: &[T],
-    start: usize,
-    width: usize,
-) {
-    let rows = dst.chunks_mut(PAIRS).zip(places.chunks_mut(PAIRS));
-    for (i, (dst, places)) in rows.enumerate() {
-        let first = start + 2 * i * PAIRS;
-        // What stands behind the row is compared, too, and not kept. At the end of the plane it is what stands before the row.
-        let before = (first + width + 2 * PAIRS)
-            .saturating_sub(x.len())
-            .div_ceil(2);
-        let pairs = |from: usize| x.get(from..)?.as_chunks().0.first_chunk();
-        let from = first.checked_sub(2 * before);
-        let rows = from.and_then(|from| Some([pairs(from)?, pairs(from + width)?]));
-        let (Some(rows), Some(from)) = (rows, from) else {
-            max_few_pairs(dst, places, x, first, width);
-            continue;
-        };
-        let at = [from, from + width].map(|at| at as u32);
-        match (dst.first_chunk_mut(), places.first_chunk_mut()) {
-            (Some(dst), Some(places)) if before == 0 => (*dst, *places) = max_of_pairs(rows, at),
-            _ => {
-                let (values, found) = max_of_pairs(rows, at);
-                dst.copy_from_slice(&values[before..][..dst.len()]);
-                places.copy_from_slice(&found[before..][..places.len()]);
+fn max_plane_two_by_two<T: Float>(dst: &mut [T], places: &mut [u32], x: &[T], windows: &Windows) {
+    let [_, _, across] = windows.output();
+    for row in 0..dst.len() / across {
+        let (start, width) = windows.pairs_from(row);
+        for window in (0..across).step_by(PAIRS) {
+            let (first, out) = (start + 2 * window, row * across + window);
+            let count = PAIRS.min(across - window);
+            let (dst, places) = (&mut dst[out..], &mut places[out..]);
+            // What stands behind the row is compared, too: its results are written over by those of the next row, or not kept. At the end of
+            // the plane it is what stands before the row.
+            let before = (first + width + 2 * PAIRS)
+                .saturating_sub(x.len())
+                .div_ceil(2);
+            let pairs = |from: usize| x.get(from..)?.as_chunks().0.first_chunk();
+            let from = first.checked_sub(2 * before);
+            let rows = from.and_then(|from| Some([pairs(from)?, pairs(from + width)?]));
+            let (Some(rows), Some(from)) = (rows, from) else {
+                max_few_pairs(&mut dst[..count], &mut places[..count], x, first, width);
+                continue;
+            };
+            let at = [from, from + width].map(|at| at as u32);
+            match (dst.first_chunk_mut(), places.first_chunk_mut()) {
+                (Some(dst), Some(places)) if before == 0 => {
+                    (*dst, *places) = max_of_pairs(rows, at);
+                }
+                _ => {
+                    let (values, found) = max_of_pairs(rows, at);
+                    dst[..count].copy_from_slice(&values[before..][..count]);
+                    places[..count].copy_from_slice(&found[before..][..count]);
+                }
             }
         }
     }
@@ -175,7 +175,7 @@ fn max_of_four<T: Float>([a, b]: [T; 2], [c, d]: [T; 2], at: [u32; 2]) -> (T, u3
     )
 }
 
-/// [`max_row_two_by_two`] of planes that have too few elements to take as many at once.
+/// [`max_plane_two_by_two`] of planes that have too few elements to take as many at once.
 fn max_few_pairs<T: Float>(dst: &mut [T], places: &mut [u32], x: &[T], first: usize, width: usize) {
     for (i, (dst, place)) in dst.iter_mut().zip(places).enumerate() {
         let at = [first + 2 * i, first + 2 * i + width];

@@ -222,13 +222,10 @@ impl Windows {
 
     /// Where the first element of a row of windows of 2 × 2 stands, and the width of the image.
     #[inline(always)]
-    pub(super) fn pairs_from(&self, row: usize, across: usize) -> Option<(usize, usize)> {
+    pub(super) fn pairs_from(&self, row: usize) -> (usize, usize) {
         let [_, height, width] = self.input;
-        if !self.quarters || 2 * across > width {
-            return None;
-        }
         let (oz, oy) = (row / self.output[1], row % self.output[1]);
-        Some(((oz * height + 2 * oy) * width, width))
+        ((oz * height + 2 * oy) * width, width)
     }
 
     /// The number of planes, and the elements of one in input and output.
