@@ -188,6 +188,8 @@ fn train(project: &Project, run_dir: &Path, flags: &[&str]) -> Result<Value> {
         .args(["train", "--json", "--out"])
         .arg(run_dir)
         .args(flags)
+        // As many threads as it is told to, on few cores, too.
+        .env("GRADUS_OVERSUBSCRIBE", "1")
         .to_json()
 }
 

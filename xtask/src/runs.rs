@@ -49,12 +49,13 @@ impl Workshop {
         self.folder.path().join(name)
     }
 
-    /// `gradus train --json` with these words, separated by spaces, into the run directory `out`.
+    /// `gradus train --json` with these words, separated by spaces, into the run directory `out`. It starts as many threads as it is told to.
     pub(crate) fn train(&self, words: &str, out: &str) -> Command {
         let mut command = self.gradus();
         command
             .args(["train", "--json", "--quiet", "--out", out])
-            .args(words.split_ascii_whitespace());
+            .args(words.split_ascii_whitespace())
+            .env("GRADUS_OVERSUBSCRIBE", "1");
         command
     }
 

@@ -263,7 +263,7 @@ pub(crate) struct RunFlags {
     /// What training steps compute in: f32, or bf16 for matrix products, convolutions and attention [default: f32]
     #[arg(long, value_name = "NAME")]
     pub(crate) dtype: Option<String>,
-    /// Compute threads; 0: one for each core [default: 0]
+    /// Compute threads, at most one for each core; 0: so many [default: 0]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(0..))]
     pub(crate) threads: Option<i64>,
     /// Refuse a run that would take more than so many MiB by an estimate; 0: no limit [default: 0]
@@ -289,7 +289,7 @@ pub(crate) struct EvalArgs {
     /// Threads that load images; 0: the scoring thread does [default: the run's]
     #[arg(long, value_name = "N")]
     pub(crate) workers: Option<usize>,
-    /// Compute threads; 0: one for each core
+    /// Compute threads, at most one for each core; 0: so many
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) threads: usize,
     /// Print the result as one JSON object
@@ -309,7 +309,7 @@ pub(crate) struct PredictArgs {
     /// How many of the most probable classes to print
     #[arg(long, value_name = "K", default_value_t = 5, value_parser = at_least_one)]
     pub(crate) top: usize,
-    /// Compute threads; 0: one for each core
+    /// Compute threads, at most one for each core; 0: so many
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) threads: usize,
     /// Accepted because the other commands have it: the output is JSON anyway

@@ -10,16 +10,32 @@
 mod join;
 
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+/// While this is in the environment, [`set_threads`] starts more threads than there are cores, if it is told to.
+pub const OVERSUBSCRIBE: &str = "GRADUS_OVERSUBSCRIBE";
 
 /// Sets the size of the process-wide pool. Returns false if the pool already runs (it can be set once).
 ///
-/// `n = 0` means one thread per core, which is also the default.
+/// `n = 0` means one thread per core, which is also the default. More than the cores that this process may use are not started (as with
+/// `MKL_DYNAMIC`): they would take turns on them, and steps of 0.3 ms took 1.2 times as long. [`OVERSUBSCRIBE`] lifts that, to show that
+/// results do not depend on the number.
 pub fn set_threads(n: usize) -> bool {
     rayon::ThreadPoolBuilder::new()
-        .num_threads(n)
+        .num_threads(workers(n, std::env::var_os(OVERSUBSCRIBE).is_some()))
         .build_global()
         .is_ok()
+}
+
+/// How many threads are started where `n` were asked for.
+fn workers(n: usize, oversubscribe: bool) -> usize {
+    if oversubscribe { n } else { n.min(cores()) }
+}
+
+/// The cores that this process may use.
+fn cores() -> usize {
+    static CORES: OnceLock<usize> = OnceLock::new();
+    *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
 }
 
 /// Threads of the pool that a kernel called here would use.
@@ -38,7 +54,7 @@ pub fn install<R: Send>(f: impl FnOnce() -> R + Send) -> R {
 
 type Pools = Mutex<Vec<(usize, Arc<rayon::ThreadPool>)>>;
 
-/// Runs `f` in a pool of `n` threads (made once for each `n` and kept). For tests that compare thread counts.
+/// Runs `f` in a pool of `n` threads (made once for each `n` and kept), be they more than the cores. For tests that compare thread counts.
 ///
 /// If the system refuses to start the threads, `f` runs in the current pool: the results are the same.
 pub fn with_threads<R: Send>(n: usize, f: impl FnOnce() -> R + Send) -> R {
@@ -235,6 +251,15 @@ pub fn map_blocks<R: Send>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_more_threads_than_cores_unless_they_are_wanted() {
+        assert_eq!(workers(0, false), 0);
+        assert_eq!(workers(1, false), 1);
+        assert_eq!(workers(cores() + 1, false), cores());
+        assert_eq!(workers(cores() + 1, true), cores() + 1);
+        with_threads(cores() + 1, || assert_eq!(current_threads(), cores() + 1));
+    }
 
     #[test]
     fn blocks_cover_the_range_once_and_do_not_depend_on_threads() {

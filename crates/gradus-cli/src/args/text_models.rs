@@ -70,7 +70,7 @@ pub(crate) struct GenerateArgs {
     /// Prompts that are continued together
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = at_least_one, help_heading = "Run")]
     pub(crate) batch_size: usize,
-    /// Compute threads; 0: one for each core
+    /// Compute threads, at most one for each core; 0: so many
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Run")]
     pub(crate) threads: usize,
     /// Print one JSON object a prompt
@@ -129,7 +129,7 @@ pub(crate) struct EmbedArgs {
     /// Texts that are computed together
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = at_least_one)]
     pub(crate) batch_size: usize,
-    /// Compute threads; 0: one for each core
+    /// Compute threads, at most one for each core; 0: so many
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) threads: usize,
     /// Accepted because the other commands have it: the output is JSON anyway

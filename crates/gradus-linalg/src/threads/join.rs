@@ -5,11 +5,10 @@
 //! Where there are more threads than cores they do not.
 
 use std::cell::Cell;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use super::current_threads;
+use super::{cores, current_threads};
 
 /// How long a worker looks for work after its last.
 const LINGER: Duration = Duration::from_micros(100);
@@ -53,9 +52,7 @@ pub(super) fn join(a: impl FnOnce() + Send, b: impl FnOnce() + Send) {
 
 /// Whether each thread of the pool has a core.
 fn has_cores() -> bool {
-    static CORES: OnceLock<usize> = OnceLock::new();
-    let cores = CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from));
-    current_threads() <= *cores
+    current_threads() <= cores()
 }
 
 /// Looks for work until none has come for [`LINGER`].

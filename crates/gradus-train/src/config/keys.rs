@@ -246,7 +246,7 @@ pub const KEYS: &[KeyInfo] = &[
     ),
     key(
         "threads",
-        "Compute threads; 0: one for each core. The result is the same.",
+        "Compute threads, at most one for each core; 0: so many. The result is the same.",
     ),
     key(
         "max_memory",
