@@ -29,7 +29,7 @@ use gradus_tensor::DType;
 use crate::float::Float;
 use crate::scratch::with_scratch;
 use crate::simd;
-use crate::threads::{for_each_block, for_each_chunk_mut};
+use crate::threads::for_each_block;
 
 /// Products of fewer multiply-adds than this run on the caller's thread (measured on 2 cores, `benches/gemm.rs`: 160³ gains 1.5 ×; 96³
 /// is done in 19 µs, about what waking a worker costs).
@@ -532,50 +532,6 @@ impl<'a, T: Float> Product<'a, T> {
             }
         }
     }
-}
-
-/// Copies a matrix to row-major `dst`, rows in parallel.
-pub(crate) fn copy_row_major<T: Float>(dst: &mut [T], source: MatRef<'_, T>) {
-    assert_eq!(
-        dst.len(),
-        source.rows() * source.cols(),
-        "copy_row_major: destination has the wrong length"
-    );
-    if !dst.is_empty() {
-        // SAFETY: MatRef proved the bounds of its operand.
-        unsafe { pack_rows(dst, source.raw(), source.cols(), true) };
-    }
-}
-
-/// Copies a `(rows, k)` operand to row-major `dst`, in blocks of 8 × 8 so that both sides walk whole vectors.
-///
-/// # Safety
-/// `source` is readable as `(rows, k)`, with `dst.len() = rows · k`.
-unsafe fn pack_rows<T: Float>(dst: &mut [T], source: Raw<T>, k: usize, parallel: bool) {
-    let copy = |first: usize, dst: &mut [T]| {
-        let count = dst.len() / k;
-        for p in (0..k).step_by(8) {
-            let width = 8.min(k - p);
-            let mut block = [[T::ZERO; 8]; 8];
-            for (q, column) in block.iter_mut().enumerate().take(width) {
-                for (i, value) in column.iter_mut().enumerate().take(count) {
-                    // SAFETY: first + i < rows and p + q < k.
-                    *value = unsafe { *source.at(first + i, p + q).ptr };
-                }
-            }
-            for (i, row) in dst.chunks_exact_mut(k).enumerate() {
-                for (q, d) in row[p..p + width].iter_mut().enumerate() {
-                    *d = block[q][i];
-                }
-            }
-        }
-    };
-    let chunk = 8 * if parallel { 8 } else { dst.len() };
-    for_each_chunk_mut(dst, chunk.saturating_mul(k), |index, dst| {
-        for (i, dst) in dst.chunks_mut(8 * k).enumerate() {
-            copy(index * chunk + i * 8, dst);
-        }
-    });
 }
 
 /// # Safety

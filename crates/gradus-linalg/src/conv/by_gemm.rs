@@ -5,9 +5,7 @@ use std::ops::Range;
 use super::Geometry;
 use super::packed::{Plan, expand};
 use crate::float::Float;
-use crate::gemm::{
-    Accum, MatMut, MatRef, Precision, copy_row_major, gemm, gemm_row_bias, product_in,
-};
+use crate::gemm::{Accum, MatMut, MatRef, Precision, gemm, gemm_row_bias, product_in};
 use crate::im2col::{Images, col2im, segments};
 use crate::scratch::{SharedMut, with_scratch};
 use crate::threads::{for_each_block, for_each_chunk_mut};
@@ -218,56 +216,42 @@ pub(super) fn grad_input<T: Float>(
         (POSITIONS / positions).clamp(1, g.batch.div_ceil(PARTS.div_ceil(g.groups)).max(1));
     let blocks = g.batch.div_ceil(images);
     let of_group = g.c_in * pixels;
-    with_scratch(weight.len(), |turned| {
-        transpose_weight(turned, weight, g);
-        let out = SharedMut::new(dst);
-        for_each_block(blocks * g.groups, 1, |task, _| {
-            let (block, group) = (task / g.groups, task % g.groups);
-            let range = block * images..g.batch.min((block + 1) * images);
-            let width = range.len() * positions;
-            with_scratch((inner + g.c_out) * width, |scratch| {
-                let (columns, grads) = scratch.split_at_mut(inner * width);
-                gather(
-                    grads,
-                    grad_out,
-                    g.output,
-                    group * g.c_out,
-                    range.start * positions..range.end * positions,
-                );
-                let a = MatRef::new(
-                    weight,
-                    group * g.c_out * inner,
-                    [g.c_out, inner],
-                    [inner as isize, 1],
-                );
-                let b = MatRef::row_major(grads, g.c_out, width);
-                product(
-                    MatMut::row_major(columns, inner, width),
-                    Accum::Replace,
-                    a.transpose(),
-                    b,
-                );
-                for (i, n) in range.enumerate() {
-                    let start = (n * g.groups + group) * of_group;
-                    // SAFETY: this task alone writes this group of this image.
-                    let image = unsafe { out.range(start..start + of_group) };
-                    image.fill(T::ZERO);
-                    col2im(image, &columns[i * positions..], width, g);
-                }
-            });
+    let out = SharedMut::new(dst);
+    for_each_block(blocks * g.groups, 1, |task, _| {
+        let (block, group) = (task / g.groups, task % g.groups);
+        let range = block * images..g.batch.min((block + 1) * images);
+        let width = range.len() * positions;
+        with_scratch((inner + g.c_out) * width, |scratch| {
+            let (columns, grads) = scratch.split_at_mut(inner * width);
+            gather(
+                grads,
+                grad_out,
+                g.output,
+                group * g.c_out,
+                range.start * positions..range.end * positions,
+            );
+            let a = MatRef::new(
+                weight,
+                group * g.c_out * inner,
+                [g.c_out, inner],
+                [inner as isize, 1],
+            );
+            let b = MatRef::row_major(grads, g.c_out, width);
+            product(
+                MatMut::row_major(columns, inner, width),
+                Accum::Replace,
+                a.transpose(),
+                b,
+            );
+            for (i, n) in range.enumerate() {
+                let start = (n * g.groups + group) * of_group;
+                // SAFETY: this task alone writes this group of this image.
+                let image = unsafe { out.range(start..start + of_group) };
+                image.fill(T::ZERO);
+                col2im(image, &columns[i * positions..], width, g);
+            }
         });
     });
-}
-
-/// `dst[group, (ci, ky, kx), co] = weight[group, co, (ci, ky, kx)]`.
-fn transpose_weight<T: Float>(dst: &mut [T], weight: &[T], g: &Geometry) {
-    let (inner, of_group) = (g.inner(), g.inner() * g.c_out);
-    for (dst, weight) in dst
-        .chunks_exact_mut(of_group.max(1))
-        .zip(weight.chunks_exact(of_group.max(1)))
-    {
-        copy_row_major(dst, MatRef::row_major(weight, g.c_out, inner).transpose());
-    }
 }
 
 /// See [`super::conv2d_grad_weight`]; adds to `dst`. `(C_out, P) · (inner, P)ᵀ` for blocks of `P` positions, in order.
