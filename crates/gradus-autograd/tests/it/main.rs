@@ -1,6 +1,7 @@
 //! What the crate promises as a whole: the tape, recomputation, gradient checks, and the museum's graph bugs.
 
 mod gradcheck;
+mod in_place;
 mod no_grad;
 mod recompute;
 mod registry;
