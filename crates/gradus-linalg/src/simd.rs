@@ -51,11 +51,12 @@ pub fn name() -> &'static str {
     }
 }
 
+/// Bytes of a cache line.
+pub(crate) const LINE: usize = 64;
+
 /// Asks for the cache lines of `count` values from a place on, which will be used soon; see [`prefetch`].
 #[inline(always)]
 pub(crate) fn prefetch_all<T>(place: *const T, count: usize) {
-    /// Bytes of a cache line.
-    const LINE: usize = 64;
     for line in (0..count * size_of::<T>()).step_by(LINE) {
         prefetch(place.wrapping_byte_add(line));
     }
@@ -69,6 +70,14 @@ pub(crate) fn prefetch<T>(place: *const T) {
     unsafe {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
         _mm_prefetch::<_MM_HINT_T0>(place.cast::<i8>());
+    }
+}
+
+/// As [`prefetch_all`], for later: into the second cache only.
+#[inline(always)]
+pub(crate) fn prefetch_all_far<T>(place: *const T, count: usize) {
+    for line in (0..count * size_of::<T>()).step_by(LINE) {
+        prefetch_far(place.wrapping_byte_add(line));
     }
 }
 

@@ -5,10 +5,8 @@
 //! all panels at once. (A weight of 768 × 3072 that lies in memory is packed for bf16 at 20 GB/s instead of 10.)
 
 use super::mat::Raw;
-use crate::simd::prefetch_far;
+use crate::simd::{LINE, prefetch_far};
 
-/// Bytes of a cache line.
-const LINE: usize = 64;
 /// Elements between those that are copied and those that are asked for, where rows are copied as they lie (measured on Zen 4, a product of 6 rows with
 /// 3072 × 768: 8192 16 GB/s, 4096 15, 3072 14).
 const DISTANCE: usize = 8192;
@@ -22,23 +20,29 @@ pub(super) struct Ahead<T> {
     /// Elements of a row, and how many of this one were asked for.
     len: usize,
     at: usize,
+    /// Rows that are left.
+    rows: usize,
 }
 
 impl<T> Ahead<T> {
-    /// From the first element of `block` on, whose rows are `len` contiguous elements. The block may end anywhere: nothing is read.
+    /// A block of `rows` rows of `len` contiguous elements. What lies behind it is not asked for: another thread may write it.
     #[inline(always)]
-    pub(super) fn new(block: Raw<T>, len: usize) -> Self {
+    pub(super) fn new(block: Raw<T>, [rows, len]: [usize; 2]) -> Self {
         Self {
             row: block.ptr,
             stride: block.rs,
             len,
             at: 0,
+            rows,
         }
     }
 
     /// The next lines, of `count` elements together.
     #[inline(always)]
     pub(super) fn ask(&mut self, count: usize) {
+        if self.rows == 0 {
+            return;
+        }
         let line = LINE / size_of::<T>();
         for _ in 0..count.div_ceil(line) {
             prefetch_far(self.row.wrapping_add(self.at));
@@ -46,17 +50,16 @@ impl<T> Ahead<T> {
             if self.at >= self.len {
                 self.at = 0;
                 self.row = self.row.wrapping_offset(self.stride);
+                self.rows -= 1;
+                if self.rows == 0 {
+                    return;
+                }
             }
         }
     }
 }
 
-/// Asks for `count` elements of a row that come [`DISTANCE`] after those at `place`, where rows of `len` contiguous elements are copied one after the
-/// other.
-#[inline(always)]
-pub(super) fn ask_for_row<T>(place: Raw<T>, count: usize, len: usize) {
-    let row = place.at(DISTANCE.div_ceil(len), 0).ptr;
-    for line in (0..count * size_of::<T>()).step_by(LINE) {
-        prefetch_far(row.wrapping_byte_add(line));
-    }
+/// How many rows before it is copied a row is asked for, where rows of `len` contiguous elements are copied one after the other.
+pub(super) fn rows_ahead(len: usize) -> usize {
+    DISTANCE.div_ceil(len)
 }

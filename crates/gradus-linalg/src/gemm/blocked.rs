@@ -120,6 +120,7 @@ impl<T: Lanes> Job<'_, T> {
         let each = |index: usize, dst: &mut [T]| {
             let first = j + index * panel;
             let (b, cols) = (b.at(p, first), panel.min(n - first));
+            let cols = [cols, n - first - cols];
             pulp::Arch::new().dispatch(Pack { dst, b, cols });
         };
         let chunk = if parallel {
@@ -174,11 +175,11 @@ impl<T: Lanes> Job<'_, T> {
     }
 }
 
-/// A panel to be packed: `cols` columns of the right operand, readable in as many rows as `dst` has.
+/// A panel to be packed: `cols` columns of the right operand, and how many follow, readable in as many rows as `dst` has.
 struct Pack<'a, T> {
     dst: &'a mut [T],
     b: Raw<T>,
-    cols: usize,
+    cols: [usize; 2],
 }
 
 impl<T: Lanes> WithSimd for Pack<'_, T> {
@@ -248,7 +249,8 @@ impl<T: Lanes> Task<'_, T> {
                 unsafe {
                     let copy =
                         std::slice::from_raw_parts_mut(self.copy.add(top * terms), HEIGHT * terms);
-                    interleave::<S, T, HEIGHT>(copy, left.at(top, 0), count);
+                    let counts = [count, rows - top - count];
+                    interleave::<S, T, HEIGHT>(copy, left.at(top, 0), counts);
                 }
             }
             part.panels::<S, HEIGHT>(simd);

@@ -31,29 +31,30 @@ pub(crate) fn transposed_panels<T: Float>(dst: &mut [T], x: MatRef<'_, T>) {
     for (panel, dst) in dst.chunks_exact_mut(PANEL * terms).enumerate() {
         let first = panel * PANEL;
         let (lines, count) = (lines.at(first, 0), PANEL.min(rows - first));
+        let counts = [count, rows - first - count];
         match T::DTYPE {
-            DType::F32 => Panel::<f32>::run(dst, lines, count),
-            _ => Panel::<f64>::run(dst, lines, count),
+            DType::F32 => Panel::<f32>::run(dst, lines, counts),
+            _ => Panel::<f64>::run(dst, lines, counts),
         }
     }
 }
 
-/// One panel.
+/// One panel: `counts` are its lines and how many follow.
 struct Panel<'a, T> {
     dst: &'a mut [T],
     lines: Raw<T>,
-    count: usize,
+    counts: [usize; 2],
 }
 
 impl<T: Lanes> Panel<'_, T> {
     /// Called with the `U` that `T` is.
-    fn run<U: Float>(dst: &mut [U], lines: Raw<U>, count: usize) {
+    fn run<U: Float>(dst: &mut [U], lines: Raw<U>, counts: [usize; 2]) {
         assert_eq!(T::DTYPE, U::DTYPE);
         let lines = lines.cast::<T>();
         // SAFETY: T and U are the same type.
         let dst =
             unsafe { std::slice::from_raw_parts_mut(dst.as_mut_ptr().cast::<T>(), dst.len()) };
-        pulp::Arch::new().dispatch(Panel { dst, lines, count });
+        pulp::Arch::new().dispatch(Panel { dst, lines, counts });
     }
 }
 
@@ -62,12 +63,13 @@ impl<T: Lanes> WithSimd for Panel<'_, T> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _simd: S) {
-        // SAFETY: `lines` are `count` rows of a MatRef, whose bounds are proven, with as many terms; pulp chose S for this machine.
-        unsafe { interleave::<S, T, PANEL>(self.dst, self.lines, self.count) }
+        // SAFETY: `lines` are as many rows of a MatRef, whose bounds are proven, with as many terms; pulp chose S for this machine.
+        unsafe { interleave::<S, T, PANEL>(self.dst, self.lines, self.counts) }
     }
 }
 
-/// `dst[p · W + i] = lines(i, p)` for `i < count ≤ W` and each term `p` of `dst`; 0 for the other `i`.
+/// `dst[p · W + i] = lines(i, p)` for `i < count ≤ W` and each term `p` of `dst`; 0 for the other `i`. `following` lines come next: they may be
+/// asked for.
 ///
 /// # Safety
 /// `lines` is readable in `count` rows and `dst.len() / W` columns, and S is an instruction set of this machine.
@@ -75,7 +77,7 @@ impl<T: Lanes> WithSimd for Panel<'_, T> {
 pub(super) unsafe fn interleave<S: Simd, T: Lanes, const W: usize>(
     dst: &mut [T],
     lines: Raw<T>,
-    count: usize,
+    [count, following]: [usize; 2],
 ) {
     // SAFETY: promised by the caller, for each.
     unsafe {
@@ -90,7 +92,12 @@ pub(super) unsafe fn interleave<S: Simd, T: Lanes, const W: usize>(
         if lines.cs == 1 && size_of::<T::Register<S>>() == 64 && T::DTYPE == DType::F32 {
             let terms = dst.len() / W;
             let lines = lines.cast::<f32>();
-            return wide::transpose::<W>(dst.as_mut_ptr().cast::<f32>(), lines, [count, terms]);
+            return wide::transpose::<W>(
+                dst.as_mut_ptr().cast::<f32>(),
+                lines,
+                [count, following],
+                terms,
+            );
         }
         if count == W {
             for (p, dst) in dst.chunks_exact_mut(W).enumerate() {
@@ -126,14 +133,16 @@ mod wide {
     pub(super) unsafe fn transpose<const W: usize>(
         dst: *mut f32,
         lines: Raw<f32>,
-        [count, terms]: [usize; 2],
+        [count, following]: [usize; 2],
+        terms: usize,
     ) {
         let stride = lines.rs;
         for first in (0..W).step_by(16) {
             let width = (W - first).min(16);
             let own = count.saturating_sub(first).min(width);
             let lines = lines.at(first, 0);
-            let mut ahead = Ahead::new(lines.at(width, 0), terms);
+            let next = width.min((count + following).saturating_sub(first + width));
+            let mut ahead = Ahead::new(lines.at(width, 0), [next, terms]);
             let whole = match (own, width) {
                 (16, _) | (12, 12) => terms / 16 * 16,
                 _ => 0,

@@ -95,12 +95,9 @@ impl<A: Rounded, B: Rounded> Job<'_, A, B> {
     ) {
         let of_panel = WIDTH * depth.div_ceil(2);
         let x = self.b.at(p, j).transpose();
-        let together = match (parallel, x.rs) {
-            (false, _) => cols.div_ceil(WIDTH),
-            // Pieces of rows as long as can be.
-            (true, 1) => cols.div_ceil(WIDTH).div_ceil(current_threads()),
-            (true, _) => 1,
-        };
+        // Pieces of rows as long as can be.
+        let threads = if parallel { current_threads() } else { 1 };
+        let together = cols.div_ceil(WIDTH).div_ceil(threads);
         for_each_chunk_mut(packed, together * of_panel, |index, dst| {
             let first = index * together * WIDTH;
             let lanes = (together * WIDTH).min(cols - first);

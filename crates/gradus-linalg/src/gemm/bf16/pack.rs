@@ -8,8 +8,9 @@ use std::arch::x86_64::*;
 use gradus_tensor::DType;
 
 use super::Rounded;
-use crate::gemm::ahead::{Ahead, ask_for_row};
+use crate::gemm::ahead::{Ahead, rows_ahead};
 use crate::gemm::mat::Raw;
+use crate::simd::prefetch_all_far;
 
 /// Lanes of a register of pairs.
 pub(crate) const LANES: usize = 16;
@@ -143,11 +144,12 @@ pub(crate) unsafe fn in_panels<T: Rounded>(
         let is_last = lanes - panel * panels.width <= panels.width;
         let width = if is_last { panels.last } else { panels.width };
         let dst = dst.wrapping_add(panel * panels.words + lane);
+        let following = LANES.min(lanes.saturating_sub(first + LANES));
         let (x, lanes) = (x.at(first, 0), LANES.min(lanes - first));
         // SAFETY: promised by the caller, for these lanes.
         unsafe {
             if x.cs == 1 {
-                turned(dst, width, x, lanes, count);
+                turned(dst, width, x, [lanes, following], count);
             } else {
                 one_by_one(dst, width, x, lanes, count);
             }
@@ -189,7 +191,7 @@ unsafe fn side_by_side<T: Rounded>(
     lanes: usize,
     count: usize,
 ) {
-    let rows = x.transpose();
+    let far = rows_ahead(lanes);
     for k in (0..count).step_by(2) {
         let high = (k + 1 < count).then(|| x.at(0, k + 1).ptr.cast_const());
         let low = x.at(0, k).ptr.cast_const();
@@ -202,8 +204,10 @@ unsafe fn side_by_side<T: Rounded>(
             };
             let dst = dst.wrapping_add(panel * panels.words + k / 2 * width);
             for lane in (first..end).step_by(LANES) {
-                ask_for_row(rows.at(k, lane), LANES, lanes);
-                ask_for_row(rows.at(k + 1, lane), LANES, lanes);
+                if k + 1 + far < count {
+                    prefetch_all_far(x.at(lane, k + far).ptr, LANES);
+                    prefetch_all_far(x.at(lane, k + 1 + far).ptr, LANES);
+                }
                 let high = high.map(|high| high.wrapping_add(lane));
                 // SAFETY: the caller's promise, for at most 16 of the lanes.
                 unsafe {
@@ -215,13 +219,19 @@ unsafe fn side_by_side<T: Rounded>(
     }
 }
 
-/// At most 16 lanes whose terms follow one another, `width` words a pair.
+/// At most 16 lanes whose terms follow one another, `width` words a pair; `following` lanes come next.
 ///
 /// # Safety
 /// As for [`in_panels`]; `x.cs` is 1.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
-unsafe fn turned<T: Rounded>(dst: *mut u32, width: usize, x: Raw<T>, lanes: usize, count: usize) {
-    let mut ahead = Ahead::new(x.at(LANES, 0), count);
+unsafe fn turned<T: Rounded>(
+    dst: *mut u32,
+    width: usize,
+    x: Raw<T>,
+    [lanes, following]: [usize; 2],
+    count: usize,
+) {
+    let mut ahead = Ahead::new(x.at(LANES, 0), [following, count]);
     for k in (0..count).step_by(2 * LANES) {
         let mut rows = [_mm512_setzero_si512(); LANES];
         if lanes == LANES && k + 2 * LANES <= count {
