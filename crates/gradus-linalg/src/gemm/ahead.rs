@@ -1,7 +1,7 @@
 //! Operands that are asked for before they are copied.
 //!
 //! Memory gives one stream of neighbouring lines 27 GB/s on a Zen 4 core, and pieces of 64 to 256 bytes that lie apart 9 to 13, however far ahead they
-//! are asked for. So a copy that turns rows into columns asks for its next block row by row, and one that cuts rows into panels does so with
+//! are asked for. So a copy that turns rows into columns asks for its next block row by row, and in bf16 one that cuts rows into panels does so with
 //! all panels at once. (A weight of 768 × 3072 that lies in memory is packed for bf16 at 20 GB/s instead of 10.)
 
 use super::mat::Raw;
