@@ -4,6 +4,7 @@
 //! that threads and workers do not change the weights, and the promise that a kill loses nothing but time.
 
 use crate::project::{self, Project, run_for_stdout};
+use crate::runs::OVERSUBSCRIBE;
 use crate::{bench, crash, layers, repeat, test, tidy};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
@@ -189,7 +190,7 @@ fn train(project: &Project, run_dir: &Path, flags: &[&str]) -> Result<Value> {
         .arg(run_dir)
         .args(flags)
         // As many threads as it is told to, on few cores, too.
-        .env("GRADUS_OVERSUBSCRIBE", "1")
+        .env(OVERSUBSCRIBE, "1")
         .to_json()
 }
 

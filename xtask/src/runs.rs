@@ -10,6 +10,8 @@ use std::process::Command;
 
 /// Images of each class that are kept for training and for testing.
 const IMAGES: [(&str, usize); 2] = [("train", 12), ("test", 3)];
+/// Lets a run start more threads than there are cores (`gradus_linalg::threads::OVERSUBSCRIBE`).
+pub(crate) const OVERSUBSCRIBE: &str = "GRADUS_OVERSUBSCRIBE";
 /// Words of the texts.
 const WORDS: [&str; 16] = [
     "the", "a", "old", "new", "red", "quiet", "river", "stone", "bird", "lamp", "sees", "finds",
@@ -55,7 +57,7 @@ impl Workshop {
         command
             .args(["train", "--json", "--quiet", "--out", out])
             .args(words.split_ascii_whitespace())
-            .env("GRADUS_OVERSUBSCRIBE", "1");
+            .env(OVERSUBSCRIBE, "1");
         command
     }
 

@@ -73,18 +73,10 @@ pub(crate) fn prefetch<T>(place: *const T) {
     }
 }
 
-/// As [`prefetch_all`], for later: into the second cache only.
-#[inline(always)]
-pub(crate) fn prefetch_all_far<T>(place: *const T, count: usize) {
-    for line in (0..count * size_of::<T>()).step_by(LINE) {
-        prefetch_far(place.wrapping_byte_add(line));
-    }
-}
-
 /// As [`prefetch`], for later: into the second cache only.
+#[cfg(target_arch = "x86_64")]
 #[inline(always)]
 pub(crate) fn prefetch_far<T>(place: *const T) {
-    #[cfg(target_arch = "x86_64")]
     // SAFETY: as in `prefetch`.
     unsafe {
         use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};

@@ -5,13 +5,14 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use gradus_autograd::ops::CrossEntropyConfig;
 use gradus_autograd::{Backward, Op, Outputs, Result, Saves, Stats, Tensor, Var, apply};
 
-/// A copy that notes where it lies, and where the gradient does that comes back.
+/// Where a copy lies, and the gradient that comes back to it.
 #[derive(Debug, Default)]
 struct Places {
     output: AtomicUsize,
     gradient: AtomicUsize,
 }
 
+/// A copy that notes its places.
 #[derive(Debug)]
 struct Watched(&'static Places);
 

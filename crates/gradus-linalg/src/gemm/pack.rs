@@ -79,6 +79,8 @@ pub(super) unsafe fn interleave<S: Simd, T: Lanes, const W: usize>(
     lines: Raw<T>,
     [count, following]: [usize; 2],
 ) {
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = following;
     // SAFETY: promised by the caller, for each.
     unsafe {
         if lines.rs == 1 && count == W {

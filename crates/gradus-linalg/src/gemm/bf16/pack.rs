@@ -10,7 +10,7 @@ use gradus_tensor::DType;
 use super::Rounded;
 use crate::gemm::ahead::{Ahead, rows_ahead};
 use crate::gemm::mat::Raw;
-use crate::simd::prefetch_all_far;
+use crate::simd::prefetch_far;
 
 /// Lanes of a register of pairs.
 pub(crate) const LANES: usize = 16;
@@ -205,8 +205,9 @@ unsafe fn side_by_side<T: Rounded>(
             let dst = dst.wrapping_add(panel * panels.words + k / 2 * width);
             for lane in (first..end).step_by(LANES) {
                 if k + 1 + far < count {
-                    prefetch_all_far(x.at(lane, k + far).ptr, LANES);
-                    prefetch_all_far(x.at(lane, k + 1 + far).ptr, LANES);
+                    // 16 lanes are at most one line.
+                    prefetch_far(x.at(lane, k + far).ptr);
+                    prefetch_far(x.at(lane, k + 1 + far).ptr);
                 }
                 let high = high.map(|high| high.wrapping_add(lane));
                 // SAFETY: the caller's promise, for at most 16 of the lanes.
